@@ -1,8 +1,10 @@
-"""The engine's error tree: each class knows its Engine API status; the API edge turns it into `{"message": …}`.
+"""The engine's error tree: each class knows its status; the API edge answers `{"message": …}` with it.
 
 Services raise these with Docker's wording where clients match on it ("No such container: …").
 Anything else that reaches the edge is a defect of ours: it is logged and answered 500 without a traceback.
 """
+
+# ruff: noqa: N818 (named for what the client is told, as the Engine API's own documentation does)
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Database:
             for statement in statements[done:]:
                 self.execute(statement)
             self.execute(
-                "INSERT INTO migrations VALUES (?, ?) ON CONFLICT (service) DO UPDATE SET version = excluded.version",
+                "INSERT OR REPLACE INTO migrations (service, version) VALUES (?, ?)",
                 (service, max(done, len(statements))),
             )
 

@@ -1,0 +1,106 @@
+"""From the query and headers of ``POST /build`` to :class:`BuildOptions` (Engine API, ImageBuild)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from stackwright.embedded.builder.types import BuildOptions
+from stackwright.embedded.images.types import RegistryAuth
+
+
+class MultiQuery(Protocol):
+    """The part of a multi-valued query mapping that is used here (aiohttp's ``request.query``)."""
+
+    def get(self, key: str, default: str) -> str: ...
+
+    def getall(self, key: str, default: Sequence[str]) -> Sequence[str]: ...
+
+
+def options_from_query(
+    query: MultiQuery, headers: Mapping[str, str], *, host_ca: Path | None = None
+) -> BuildOptions:
+    """Read what a client asked for; ValueError names the parameter that can't be read."""
+    return BuildOptions(
+        dockerfile=query.get("dockerfile", "") or "Dockerfile",
+        tags=tuple(tag for tag in query.getall("t", ()) if tag),
+        build_args=_json_object("buildargs", query.get("buildargs", "")),
+        target=query.get("target", ""),
+        labels=_json_object("labels", query.get("labels", "")),
+        no_cache=_flag(query, "nocache"),
+        pull=_flag(query, "pull"),
+        quiet=_flag(query, "q"),
+        network=query.get("networkmode", ""),
+        extra_hosts=_list("extrahosts", query.getall("extrahosts", ())),
+        shm_size=_integer(query, "shmsize"),
+        memory=_integer(query, "memory"),
+        cpu_shares=_integer(query, "cpushares"),
+        platform=query.get("platform", ""),
+        cache_from=_list("cachefrom", query.getall("cachefrom", ())),
+        remote=query.get("remote", ""),
+        squash=_flag(query, "squash"),
+        host_ca=host_ca,
+        secrets={
+            name: base64.b64decode(value)
+            for name, value in _packed(headers, "X-Stackwright-Build-Secrets").items()
+        },
+        auth={
+            host: auth
+            for host, document in _packed(headers, "X-Registry-Config").items()
+            if (auth := RegistryAuth.from_json(document))
+        },
+    )
+
+
+def _flag(query: MultiQuery, name: str) -> bool:
+    return query.get(name, "").lower() not in ("", "0", "no", "false", "none")
+
+
+def _integer(query: MultiQuery, name: str) -> int:
+    value = query.get(name, "")
+    try:
+        return int(value) if value else 0
+    except ValueError:
+        raise ValueError(f'{name}: "{value}" is not a number') from None
+
+
+def _json_object(name: str, text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: not JSON: {error}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(f"{name}: expected a JSON object")
+    return value
+
+
+def _list(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """A list arrives as a repeated parameter, as JSON, or (extra hosts) with commas, depending on the client."""
+    found: list[str] = []
+    for value in values:
+        if value.startswith("["):
+            try:
+                found += [str(item) for item in json.loads(value)]
+            except ValueError as error:
+                raise ValueError(f"{name}: not JSON: {error}") from None
+        else:
+            found += [part.strip() for part in value.split(",")]
+    return tuple(item for item in found if item and item != "null")
+
+
+def _packed(headers: Mapping[str, str], name: str) -> dict[str, Any]:
+    value = headers.get(name, "")
+    if not value:
+        return {}
+    try:
+        return _json_object(name, base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode())
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: not base64: {error}") from None

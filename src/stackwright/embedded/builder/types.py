@@ -1,0 +1,101 @@
+"""What a build is asked to do, and what one RUN step asks of the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from stackwright.embedded.images.types import RegistryAuth
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """The query of ``POST /build``; see :func:`stackwright.embedded.builder.query.options_from_query`."""
+
+    dockerfile: str = "Dockerfile"
+    """Path inside the context."""
+    tags: tuple[str, ...] = ()
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    """None: take the engine's own environment variable of that name, as Docker does."""
+    target: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    no_cache: bool = False
+    pull: bool = False
+    quiet: bool = False
+    network: str = ""
+    """Network mode of RUN steps: empty or ``default``, ``none``, ``host``, or a network's name."""
+    extra_hosts: tuple[str, ...] = ()
+    shm_size: int = 0
+    """Bytes; 0 for the runtime's default."""
+    memory: int = 0
+    cpu_shares: int = 0
+    platform: str = ""
+    cache_from: tuple[str, ...] = ()
+    remote: str = ""
+    """URL of a Dockerfile or context archive, fetched by the engine instead of a request body."""
+    squash: bool = False
+    host_ca: Path | None = None
+    """The host's CA bundle, to be trusted by RUN steps and never part of a layer."""
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    """For ``RUN --mount=type=secret,id=...`` (our own extension: header ``X-Stackwright-Build-Secrets``)."""
+    auth: Mapping[str, RegistryAuth] = field(default_factory=dict)
+    """Registry credentials by host name (``X-Registry-Config``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepMount:
+    """A mount that exists for one RUN step only. Its mount point is already there in ``StepSpec.lower``."""
+
+    kind: Literal["bind", "tmpfs"]
+    target: str
+    """Absolute path in the container."""
+    source: Path | None = None
+    """For ``bind``: file or folder on the host."""
+    readonly: bool = False
+    size: int = 0
+    """For ``tmpfs``: bytes, 0 for the default."""
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One RUN step: a process in a container whose root is an overlay of ``lower`` with all changes going to ``upper``.
+
+    Mount the overlay with ``redirect_dir=off,metacopy=off,index=off``: the upper folder becomes a layer as it is.
+    ``lower`` (topmost first) already holds mount points for proc, sys, dev, /etc/hosts, /etc/resolv.conf, /etc/hostname
+    and ``mounts``, in a folder that is not part of the image, so nothing of them is left in the layer.
+    """
+
+    id: str
+    """64 hex digits, as a container id: name cgroups and folders after it; the first 12 are its host name."""
+    lower: tuple[Path, ...]
+    upper: Path
+    work: Path
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    """``NAME=value``."""
+    cwd: str
+    user: str
+    """``user[:group]`` by name or number, as in the image's configuration; empty for root."""
+    mounts: tuple[StepMount, ...] = ()
+    network: str = ""
+    """As :attr:`BuildOptions.network`, or what ``RUN --network=`` says."""
+    extra_hosts: tuple[str, ...] = ()
+    shm_size: int = 0
+    memory: int = 0
+    cpu_shares: int = 0
+    privileged: bool = False
+
+
+class RunStep(Protocol):
+    """Implemented by the engine over its runtime; by the tests over a plain chroot."""
+
+    async def __call__(self, step: StepSpec, output: Callable[[bytes], None]) -> int:
+        """Run to the end and return the exit code (128 + n for a signal), passing stdout and stderr on as they come.
+
+        When cancelled, kill the container, undo its mounts and only then raise CancelledError.
+        Raises EngineError when the container could not be started at all.
+        """
+        ...

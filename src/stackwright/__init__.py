@@ -1,3 +1,23 @@
 """Stackwright: from a Compose file to a checked, running, observed, tested and deployed system."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stackwright.model.errors import ModelErrors, Problem
+    from stackwright.model.load import load
+    from stackwright.model.project import Project
+
+__all__ = ["ModelErrors", "Problem", "Project", "__version__", "load"]
+
 __version__ = "0.1.0"
+
+_HOMES = {"load": "load", "Project": "project", "ModelErrors": "errors", "Problem": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names are imported on first use, so that importing the package stays cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"stackwright.model.{_HOMES[name]}"), name)

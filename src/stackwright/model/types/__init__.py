@@ -1,0 +1,96 @@
+"""The typed project: what the rest of Stackwright reads after a load.
+
+Attribute names and their order are the Compose Specification's keys and the order in which
+``config`` prints them. Units are named in the annotations: ``Nanoseconds``, ``Bytes``.
+"""
+
+from stackwright.model.types.base import Bytes, Extensions, Nanoseconds
+from stackwright.model.types.build import Build, Ulimit
+from stackwright.model.types.deploy import (
+    Deploy,
+    DeviceRequest,
+    DiscreteResource,
+    GenericResource,
+    Placement,
+    PlacementPreference,
+    Resource,
+    Resources,
+    RestartPolicy,
+    UpdateConfig,
+)
+from stackwright.model.types.mounts import (
+    Bind,
+    FileReference,
+    ImageMount,
+    Mount,
+    TmpfsMount,
+    VolumeMount,
+)
+from stackwright.model.types.resources import Config, Ipam, IpamPool, Model, Network, Secret, Volume
+from stackwright.model.types.service import (
+    Blkio,
+    BlkioRate,
+    BlkioWeight,
+    CredentialSpec,
+    Dependency,
+    Develop,
+    Device,
+    EnvFile,
+    Healthcheck,
+    Hook,
+    Logging,
+    ModelBinding,
+    NetworkAttachment,
+    Port,
+    Provider,
+    Service,
+    WatchRule,
+)
+
+__all__ = [
+    "Bind",
+    "Blkio",
+    "BlkioRate",
+    "BlkioWeight",
+    "Build",
+    "Bytes",
+    "Config",
+    "CredentialSpec",
+    "Dependency",
+    "Deploy",
+    "Develop",
+    "Device",
+    "DeviceRequest",
+    "DiscreteResource",
+    "EnvFile",
+    "Extensions",
+    "FileReference",
+    "GenericResource",
+    "Healthcheck",
+    "Hook",
+    "ImageMount",
+    "Ipam",
+    "IpamPool",
+    "Logging",
+    "Model",
+    "ModelBinding",
+    "Mount",
+    "Nanoseconds",
+    "Network",
+    "NetworkAttachment",
+    "Placement",
+    "PlacementPreference",
+    "Port",
+    "Provider",
+    "Resource",
+    "Resources",
+    "RestartPolicy",
+    "Secret",
+    "Service",
+    "TmpfsMount",
+    "Ulimit",
+    "UpdateConfig",
+    "Volume",
+    "VolumeMount",
+    "WatchRule",
+]

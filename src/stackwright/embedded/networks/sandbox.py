@@ -1,0 +1,62 @@
+"""Entering a running container's network namespace by its pid, for connect and recovery.
+
+While a container starts, its monitor hands the two descriptors over; afterwards (or after an engine restart) the
+engine makes them here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSandbox:
+    """A `types.Sandbox`."""
+
+    netns: int
+    netlink: int
+
+
+def socket_in_namespace(netns: int, family: int, kind: int, proto: int = 0) -> socket.socket:
+    """A socket that belongs to another network namespace; the calling thread stays where it is.
+
+    setns(2) changes one thread only, so a short-lived thread goes in and hands the socket out.
+    """
+    result: list[socket.socket | OSError] = []
+
+    def enter() -> None:
+        try:
+            if _libc.setns(netns, CLONE_NEWNET) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, f"setns into the container's network: {os.strerror(number)}")
+            result.append(socket.socket(family, kind | socket.SOCK_CLOEXEC, proto))
+        except OSError as error:
+            result.append(error)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    found = result[0]
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+@contextmanager
+def open_sandbox(pid: int) -> Iterator[OpenSandbox]:
+    """Descriptors for the network namespace of `pid`, closed at the end. OSError when the process is gone."""
+    netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with socket_in_namespace(netns, socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
+            yield OpenSandbox(netns, link.fileno())
+    finally:
+        os.close(netns)

@@ -1,0 +1,1 @@
+"""Client of the Docker Engine API, and finding or starting an engine."""

@@ -1,0 +1,133 @@
+"""The global flags, as one table, read without click.
+
+`stackwright config -q` must start as fast as a compiled program, so nothing here (nor in
+`main`) may import click, dataclasses, asyncio or rich. The click group is generated from the
+same table, so both readers agree.
+"""
+
+from __future__ import annotations
+
+
+class GlobalOptions:
+    """What the user said before the command's name; the same names as `docker compose`."""
+
+    __slots__ = (
+        "all_resources",
+        "ansi",
+        "engine",
+        "env_files",
+        "files",
+        "host_ca",
+        "images",
+        "profiles",
+        "progress",
+        "project_directory",
+        "project_name",
+    )
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.project_name: str | None = None
+        self.project_directory: str | None = None
+        self.profiles: list[str] = []
+        self.env_files: list[str] = []
+        self.progress: str = "auto"
+        self.ansi: str = "auto"
+        self.engine: str | None = None
+        self.images: str = "auto"
+        self.all_resources: bool = False
+        self.host_ca: bool = True
+
+
+class Flag:
+    """One global flag: its spellings, the option it sets and how its value is taken."""
+
+    __slots__ = ("choices", "const", "dest", "help", "many", "names")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        dest: str,
+        help: str,
+        *,
+        many: bool = False,
+        choices: tuple[str, ...] = (),
+        const: bool | None = None,
+    ) -> None:
+        self.names, self.dest, self.help = names, dest, help
+        self.many, self.choices, self.const = many, choices, const
+
+
+FLAGS: tuple[Flag, ...] = (
+    Flag(("-f", "--file"), "files", "Compose configuration files", many=True),
+    Flag(("-p", "--project-name"), "project_name", "Project name"),
+    Flag(("--project-directory",), "project_directory", "Alternate working directory"),
+    Flag(("--profile",), "profiles", "Profile to enable", many=True),
+    Flag(("--env-file",), "env_files", "Alternate environment file", many=True),
+    Flag(
+        ("--progress",),
+        "progress",
+        "Type of progress output",
+        choices=("auto", "tty", "plain", "json", "quiet"),
+    ),
+    Flag(("--ansi",), "ansi", "When to print ANSI control characters", choices=("never", "always", "auto")),
+    Flag(
+        ("--engine",),
+        "engine",
+        "Container engine to use",
+        choices=("auto", "docker", "podman", "embedded"),
+    ),
+    Flag(
+        ("--images",),
+        "images",
+        "Where images come from: the registry, stand-ins built from packages, or whichever works",
+        choices=("auto", "registry", "recipe"),
+    ),
+    Flag(("--all-resources",), "all_resources", "Include resources not used by services", const=True),
+    Flag(
+        ("--no-host-ca",),
+        "host_ca",
+        "Do not lend the host's certificate authorities to build steps",
+        const=False,
+    ),
+)
+BY_NAME: dict[str, Flag] = {name: flag for flag in FLAGS for name in flag.names}
+
+
+def split(args: list[str]) -> tuple[GlobalOptions, int] | None:
+    """Read the global flags at the front of `args`.
+
+    Returns the options and the index of the command's name. None means that something here
+    wants click's attention (an unknown flag, `--help`, a bad choice, no command at all).
+    """
+    options = GlobalOptions()
+    index = 0
+    while index < len(args):
+        word = args[index]
+        if not word.startswith("-"):
+            return options, index
+        name, equals, value = word.partition("=")
+        if not word.startswith("--") and len(word) > 2:  # -fFILE
+            name, equals, value = word[:2], "=", word[2:].removeprefix("=")
+        flag = BY_NAME.get(name)
+        if flag is None:
+            return None
+        if flag.const is not None:
+            if equals:
+                return None
+            setattr(options, flag.dest, flag.const)
+            index += 1
+            continue
+        if not equals:
+            index += 1
+            if index >= len(args):
+                return None
+            value = args[index]
+        if flag.choices and value not in flag.choices:
+            return None
+        if flag.many:
+            getattr(options, flag.dest).append(value)
+        else:
+            setattr(options, flag.dest, value)
+        index += 1
+    return None

@@ -1,0 +1,141 @@
+"""The click group: every verb is a line in a table and imported only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from stackwright import __version__
+from stackwright.cli.flags import FLAGS, Flag, GlobalOptions
+
+# verb -> (module:attribute, one line for --help). The line is here so that `--help` imports no verb.
+VERBS: dict[str, tuple[str, str]] = {
+    "build": ("stackwright.cli.images:build", "Build or rebuild services"),
+    "config": (
+        "stackwright.cli.config:config",
+        "Parse, resolve and render the compose file in canonical format",
+    ),
+    "create": ("stackwright.cli.lifecycle:create", "Create containers for a service"),
+    "down": ("stackwright.cli.down:down", "Stop and remove containers, networks"),
+    "engine": ("stackwright.cli.engine:engine", "Look at, start or stop the embedded engine"),
+    "exec": ("stackwright.cli.execute:exec_command", "Execute a command in a running container"),
+    "images": ("stackwright.cli.images:images", "List images used by the created containers"),
+    "kill": ("stackwright.cli.lifecycle:kill", "Force stop service containers"),
+    "logs": ("stackwright.cli.logs:logs", "View output from containers"),
+    "ls": ("stackwright.cli.listing:ls", "List running compose projects"),
+    "pause": ("stackwright.cli.lifecycle:pause", "Pause services"),
+    "port": ("stackwright.cli.listing:port", "Print the public port for a port binding"),
+    "ps": ("stackwright.cli.listing:ps", "List containers"),
+    "pull": ("stackwright.cli.images:pull", "Pull service images"),
+    "restart": ("stackwright.cli.lifecycle:restart", "Restart service containers"),
+    "rm": ("stackwright.cli.lifecycle:rm", "Remove stopped service containers"),
+    "run": ("stackwright.cli.execute:run_command", "Run a one-off command on a service"),
+    "schema": ("stackwright.cli.config:schema", "Print the JSON schema of compose files"),
+    "start": ("stackwright.cli.lifecycle:start", "Start services"),
+    "stop": ("stackwright.cli.lifecycle:stop", "Stop services"),
+    "top": ("stackwright.cli.listing:top", "Display the running processes"),
+    "unpause": ("stackwright.cli.lifecycle:unpause", "Unpause services"),
+    "up": ("stackwright.cli.up:up", "Create and start containers"),
+    "version": ("stackwright.cli.listing:version", "Show the Stackwright version information"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, attribute = VERBS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, help_line) for verb, (_, help_line) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and name not in VERBS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, VERBS, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            ctx.fail(f'unknown command "{name}".{hint}')
+        return super().resolve_command(ctx, args)
+
+
+def _option(flag: Flag) -> click.Option:
+    if flag.const is not None:
+        return click.Option(
+            (*flag.names, flag.dest),
+            is_flag=True,
+            flag_value=flag.const,
+            default=not flag.const,
+            help=flag.help,
+        )
+    return click.Option(
+        (*flag.names, flag.dest),
+        multiple=flag.many,
+        type=click.Choice(flag.choices) if flag.choices else str,
+        help=flag.help,
+    )
+
+
+def _callback(**values: object) -> None:
+    options = GlobalOptions()
+    for flag in FLAGS:
+        value = values[flag.dest]
+        if flag.many:
+            setattr(options, flag.dest, list(value))  # type: ignore[call-overload]
+        elif value is not None:
+            setattr(options, flag.dest, value)
+    click.get_current_context().obj = options
+
+
+group = LazyGroup(
+    name="stackwright",
+    callback=_callback,
+    params=[_option(flag) for flag in FLAGS],
+    help="Define and run multi-container applications, with Docker or without.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+group.params.append(
+    click.version_option(__version__, "-v", "--version", message="Stackwright version v%(version)s")(
+        lambda: None
+    ).__click_params__[0]  # type: ignore[attr-defined]
+)
+
+
+def run(args: list[str]) -> int:
+    """Run `args` through click; every failure becomes one message on stderr and an exit code."""
+    from stackwright.cli.failures import report
+
+    try:
+        code = group.main(args, prog_name="stackwright", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 16 if isinstance(error, click.UsageError) else error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error, but nothing may be flushed any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # the outermost edge: never a traceback
+        return report(error)
+    return code if isinstance(code, int) else 0

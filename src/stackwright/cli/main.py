@@ -1,0 +1,39 @@
+"""The `stackwright` command: finds the verb, imports only that verb.
+
+Start-up is a feature: this module imports nothing but `sys`. `config` may answer without click
+altogether: when `stackwright.cli.config` defines
+
+    def fast(options: GlobalOptions, args: list[str]) -> int | None
+
+it is called first with the global options and the words after `config`; it returns the exit
+code, or None to let click take over (`--help`, an unusual flag).
+"""
+
+from __future__ import annotations
+
+import sys
+
+FAST_VERBS = frozenset({"config"})
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code. `argv` is without the program's name."""
+    args = sys.argv[1:] if argv is None else argv
+    from stackwright.cli.flags import split
+
+    found = split(args)
+    if found is not None and args[found[1]] in FAST_VERBS:
+        from stackwright.cli import config
+
+        fast = getattr(config, "fast", None)
+        if fast is not None:
+            code = fast(found[0], args[found[1] + 1 :])
+            if code is not None:
+                return int(code)
+    from stackwright.cli.group import run
+
+    return run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

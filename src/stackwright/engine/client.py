@@ -1,0 +1,462 @@
+"""A client of the Docker Engine API, for Docker, Podman and the embedded engine alike.
+
+One method per endpoint, named for it; objects are the API's own JSON as dicts. Everything
+raises errors of `stackwright.engine.errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from stackwright.engine.address import Address
+from stackwright.engine.errors import BuildFailed, EngineUnavailable, NotFound, ProtocolError, PullFailed
+from stackwright.engine.http import Body, Response, Transport
+from stackwright.engine.streams import Chunk, Stream, demultiplex, json_lines, raw
+
+JSON = dict[str, Any]
+NEWEST = (1, 47)  # the newest version of the API this client was written against
+_UNREACHABLE = (
+    "no such host", "connection refused", "i/o timeout", "timeout exceeded", "network is unreachable",
+    "temporary failure in name resolution", "no route to host", "server misbehaving", "eof",
+    "connection reset", "cannot connect", "cannot reach", "unreachable", "certificate",
+    "name or service not known", "service unavailable", "bad gateway", "gateway", "proxyconnect", "forbidden",
+    "timed out", "name resolution",
+)  # fmt: skip
+
+
+def image_path(reference: str) -> str:
+    return f"/images/{reference}"
+
+
+class EngineClient:
+    """Talks to one engine. Use as an async context manager, or call `close`.
+
+    `address` is `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
+    manager does) before other calls: it agrees on the API's version.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = Address.parse(address)
+        self.transport = Transport(self.address)
+        self.api_version: tuple[int, int] = (0, 0)
+        self.kind = "docker"  # docker | podman | embedded
+
+    async def connect(self, timeout: float = 5.0) -> Self:
+        """Ping the engine and choose the API version. Raises `EngineUnavailable`."""
+        try:
+            async with asyncio.timeout(timeout):
+                headers = await self.ping()
+        except TimeoutError as error:
+            raise EngineUnavailable(
+                f"the engine at {self.address} does not answer within {timeout:g} s"
+            ) from error
+        try:
+            major, minor = (int(part) for part in headers.get("api-version", "1.24").split("."))
+        except ValueError as error:
+            raise ProtocolError(f"what listens at {self.address} is not a container engine") from error
+        self.api_version = min((major, minor), NEWEST)
+        self.transport.prefix = "/v{}.{}".format(*self.api_version)
+        server = headers.get("server", "").lower()
+        self.kind = (
+            "embedded"
+            if "stackwright" in server
+            else "podman"
+            if "libpod-api-version" in headers
+            else "docker"
+        )
+        return self
+
+    async def __aenter__(self) -> Self:
+        return await self.connect()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self.transport.close()
+
+    # -- helpers ---------------------------------------------------------------------------------
+
+    async def _get(self, path: str, **query: Any) -> Any:
+        return await (await self.transport.request("GET", path, query=query)).json()
+
+    async def _post(self, path: str, body: Any = None, **query: Any) -> Any:
+        return await (await self.transport.request("POST", path, query=query, json_body=body)).json()
+
+    async def _delete(self, path: str, **query: Any) -> Any:
+        return await (await self.transport.request("DELETE", path, query=query)).json()
+
+    async def _messages(self, response: Response) -> AsyncIterator[JSON]:
+        async with response:
+            async for message in json_lines(response.chunks()):
+                yield message
+
+    # -- system ----------------------------------------------------------------------------------
+
+    async def ping(self) -> dict[str, str]:
+        """The headers of `/_ping` (lower-case names). SystemPing."""
+        response = await self.transport.request("GET", "/_ping")
+        await response.read()
+        return response.headers
+
+    async def version(self) -> JSON:
+        """SystemVersion."""
+        return dict(await self._get("/version"))
+
+    async def info(self) -> JSON:
+        """SystemInfo."""
+        return dict(await self._get("/info"))
+
+    async def events(
+        self, *, filters: JSON | None = None, since: float | None = None, until: float | None = None
+    ) -> AsyncIterator[JSON]:
+        """SystemEvents, until the stream is closed. `since` and `until` are Unix seconds."""
+        query = {"filters": filters, "since": _stamp(since), "until": _stamp(until)}
+        response = await self.transport.request("GET", "/events", query=query)
+        async for message in self._messages(response):
+            yield message
+
+    # -- containers ------------------------------------------------------------------------------
+
+    async def list_containers(self, *, all: bool = False, filters: JSON | None = None) -> list[JSON]:
+        """ContainerList: summaries, newest first."""
+        return list(await self._get("/containers/json", all=all, filters=filters))
+
+    async def inspect_container(self, container: str) -> JSON:
+        """ContainerInspect. Raises `NotFound`."""
+        return dict(await self._get(f"/containers/{container}/json"))
+
+    async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
+        """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
+        made = await self._post("/containers/create", config, name=name, platform=platform or None)
+        return str(made["Id"])
+
+    async def start_container(self, container: str) -> None:
+        """ContainerStart; no error when it runs already."""
+        await self._post(f"/containers/{container}/start")
+
+    async def stop_container(self, container: str, *, timeout: int | None = None) -> None:
+        """ContainerStop; `timeout` in seconds, None for the container's own; no error when stopped."""
+        await self._post(f"/containers/{container}/stop", t=timeout)
+
+    async def kill_container(self, container: str, signal: str = "SIGKILL") -> None:
+        """ContainerKill. Raises `Conflict` when it does not run."""
+        await self._post(f"/containers/{container}/kill", signal=signal)
+
+    async def restart_container(self, container: str, *, timeout: int | None = None) -> None:
+        """ContainerRestart; `timeout` in seconds."""
+        await self._post(f"/containers/{container}/restart", t=timeout)
+
+    async def pause_container(self, container: str) -> None:
+        """ContainerPause."""
+        await self._post(f"/containers/{container}/pause")
+
+    async def unpause_container(self, container: str) -> None:
+        """ContainerUnpause."""
+        await self._post(f"/containers/{container}/unpause")
+
+    async def rename_container(self, container: str, name: str) -> None:
+        """ContainerRename."""
+        await self._post(f"/containers/{container}/rename", name=name)
+
+    async def remove_container(self, container: str, *, force: bool = False, volumes: bool = False) -> None:
+        """ContainerDelete; `volumes` removes its anonymous volumes too."""
+        await self._delete(f"/containers/{container}", force=force, v=volumes)
+
+    async def wait_container(self, container: str, condition: str = "not-running") -> int:
+        """ContainerWait; returns the exit code. `condition`: not-running, next-exit or removed."""
+        answer = await self._post(f"/containers/{container}/wait", condition=condition)
+        return int(answer["StatusCode"])
+
+    async def top(self, container: str, ps_args: str | None = None) -> JSON:
+        """ContainerTop: Titles and Processes."""
+        return dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
+
+    async def resize_container(self, container: str, rows: int, columns: int) -> None:
+        """ContainerResize."""
+        await self._post(f"/containers/{container}/resize", h=rows, w=columns)
+
+    async def logs(
+        self,
+        container: str,
+        *,
+        follow: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+        timestamps: bool = False,
+        tail: str | int = "all",
+        tty: bool | None = None,
+    ) -> AsyncIterator[Chunk]:
+        """ContainerLogs. `since`/`until` are Unix seconds as text; `tty` None asks the engine."""
+        query = {
+            "stdout": True, "stderr": True, "follow": follow, "since": since, "until": until,
+            "timestamps": timestamps, "tail": tail,
+        }  # fmt: skip
+        response = await self.transport.request("GET", f"/containers/{container}/logs", query=query)
+        async with response:
+            kind = response.headers.get("content-type", "")
+            if tty is None:
+                if kind.endswith("multiplexed-stream"):
+                    tty = False
+                elif kind.endswith("raw-stream") and self.api_version >= (1, 42):
+                    tty = True
+                else:
+                    tty = bool((await self.inspect_container(container))["Config"].get("Tty"))
+            async for chunk in (raw if tty else demultiplex)(response.chunks()):
+                yield chunk
+
+    async def attach(
+        self, container: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True, logs: bool = False,
+        tty: bool = False,
+    ) -> Stream:  # fmt: skip
+        """ContainerAttach: the container's own streams."""
+        query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs}
+        connection, _ = await self.transport.hijack(f"/containers/{container}/attach", query=query)
+        return Stream(connection, multiplexed=not tty)
+
+    async def put_archive(self, container: str, path: str, tar: Body) -> None:
+        """PutContainerArchive: unpack a tar into a folder of the container."""
+        response = await self.transport.request(
+            "PUT",
+            f"/containers/{container}/archive",
+            query={"path": path},
+            body=tar,
+            content_type="application/x-tar",
+        )
+        await response.read()
+
+    # -- exec ------------------------------------------------------------------------------------
+
+    async def create_exec(self, container: str, config: JSON) -> str:
+        """ContainerExec; returns the exec's id. Raises `Conflict` when it does not run."""
+        return str((await self._post(f"/containers/{container}/exec", config))["Id"])
+
+    async def start_exec(self, exec_id: str, *, tty: bool = False) -> Stream:
+        """ExecStart, attached."""
+        connection, _ = await self.transport.hijack(
+            f"/exec/{exec_id}/start", json_body={"Detach": False, "Tty": tty}
+        )
+        return Stream(connection, multiplexed=not tty)
+
+    async def start_exec_detached(self, exec_id: str) -> None:
+        """ExecStart, in the background."""
+        await self._post(f"/exec/{exec_id}/start", {"Detach": True, "Tty": False})
+
+    async def inspect_exec(self, exec_id: str) -> JSON:
+        """ExecInspect: Running, ExitCode, Pid."""
+        return dict(await self._get(f"/exec/{exec_id}/json"))
+
+    async def resize_exec(self, exec_id: str, rows: int, columns: int) -> None:
+        """ExecResize."""
+        await self._post(f"/exec/{exec_id}/resize", h=rows, w=columns)
+
+    async def run_exec(self, container: str, command: Sequence[str], **config: Any) -> tuple[int, bytes]:
+        """Run `command` in a container to its end; returns exit code and output (both streams)."""
+        body = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True, **config}
+        exec_id = await self.create_exec(container, body)
+        output = bytearray()
+        async with await self.start_exec(exec_id) as stream:
+            async for chunk in stream:
+                output += chunk.data
+        state = await self.inspect_exec(exec_id)
+        code = state.get("ExitCode")
+        return (int(code) if code is not None else -1), bytes(output)
+
+    # -- images ----------------------------------------------------------------------------------
+
+    async def list_images(self, *, filters: JSON | None = None) -> list[JSON]:
+        """ImageList."""
+        return list(await self._get("/images/json", filters=filters))
+
+    async def inspect_image(self, reference: str) -> JSON:
+        """ImageInspect. Raises `NotFound`."""
+        return dict(await self._get(f"{image_path(reference)}/json"))
+
+    async def has_image(self, reference: str) -> bool:
+        """Whether the engine has the image."""
+        try:
+            await self.inspect_image(reference)
+        except NotFound:
+            return False
+        return True
+
+    async def tag_image(self, reference: str, repo: str, tag: str) -> None:
+        """ImageTag."""
+        await self._post(f"{image_path(reference)}/tag", repo=repo, tag=tag)
+
+    async def remove_image(self, reference: str, *, force: bool = False) -> list[JSON]:
+        """ImageDelete."""
+        return list(await self._delete(image_path(reference), force=force) or [])
+
+    async def pull(
+        self, reference: str, *, platform: str | None = None, auth: Mapping[str, str] | None = None
+    ) -> AsyncIterator[JSON]:
+        """ImageCreate from a registry: progress messages. Raises `PullFailed`."""
+        from stackwright.engine.errors import ApiError
+
+        name, tag = split_reference(reference)
+        headers = (
+            {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()} if auth else {}
+        )
+        query = {"fromImage": name, "tag": tag, "platform": platform or None}
+        try:
+            response = await self.transport.request("POST", "/images/create", query=query, headers=headers)
+        except ApiError as error:
+            raise _pull_failed(reference, error.message) from error
+        async for message in self._messages(response):
+            if "error" in message:
+                raise _pull_failed(reference, _error_text(message))
+            yield message
+
+    async def import_image(
+        self, stream: Body, repo: str, tag: str, *, changes: Sequence[str] = (), message: str | None = None
+    ) -> AsyncIterator[JSON]:
+        """ImageCreate with fromSrc=-: a root file system as a tar becomes `repo:tag`."""
+        query = {"fromSrc": "-", "repo": repo, "tag": tag, "changes": list(changes), "message": message}
+        response = await self.transport.request(
+            "POST", "/images/create", query=query, body=stream, content_type="application/x-tar"
+        )
+        async for line in self._messages(response):
+            if "error" in line:
+                raise BuildFailed(f"importing {repo}:{tag} failed: {_error_text(line)}")
+            yield line
+
+    async def load(self, stream: Body) -> AsyncIterator[JSON]:
+        """ImageLoad: images from an archive (`docker save` or OCI layout)."""
+        response = await self.transport.request(
+            "POST", "/images/load", query={"quiet": True}, body=stream, content_type="application/x-tar"
+        )
+        async for message in self._messages(response):
+            if "error" in message:
+                raise BuildFailed(f"loading images failed: {_error_text(message)}")
+            yield message
+
+    async def build(
+        self,
+        context: Body,
+        *,
+        tag: str | Sequence[str] | None = None,
+        dockerfile: str | None = None,
+        buildargs: Mapping[str, str] | None = None,
+        target: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        nocache: bool = False,
+        pull: bool = False,
+        network: str | None = None,
+        extra_hosts: Sequence[str] = (),
+        cache_from: Sequence[str] = (),
+        shm_size: int | None = None,
+        platform: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[JSON]:
+        """ImageBuild (classic builder) from a tar: progress messages. Raises `BuildFailed`.
+
+        `shm_size` in bytes. The image's id comes in a message `{"aux": {"ID": ...}}`.
+        """
+        query = {
+            "t": [tag] if isinstance(tag, str) else list(tag or ()),
+            "dockerfile": dockerfile,
+            "buildargs": dict(buildargs) if buildargs else None,
+            "target": target or None,
+            "labels": dict(labels) if labels else None,
+            "nocache": nocache,
+            "pull": pull or None,
+            "networkmode": network or None,
+            "extrahosts": ",".join(extra_hosts) or None,
+            "cachefrom": json.dumps(list(cache_from)) if cache_from else None,
+            "shmsize": shm_size,
+            "platform": platform or None,
+            "rm": True,
+            "forcerm": True,
+        }
+        tail: list[str] = []
+        response = await self.transport.request(
+            "POST", "/build", query=query, headers=headers, body=context, content_type="application/x-tar"
+        )
+        async for message in self._messages(response):
+            if "error" in message:
+                raise BuildFailed(_error_text(message), output=tuple("".join(tail).splitlines()[-20:]))
+            if "stream" in message:
+                tail = [*tail[-199:], str(message["stream"])]
+            yield message
+
+    # -- networks and volumes --------------------------------------------------------------------
+
+    async def list_networks(self, *, filters: JSON | None = None) -> list[JSON]:
+        """NetworkList."""
+        return list(await self._get("/networks", filters=filters))
+
+    async def inspect_network(self, network: str) -> JSON:
+        """NetworkInspect. Raises `NotFound`."""
+        return dict(await self._get(f"/networks/{network}"))
+
+    async def create_network(self, config: JSON) -> str:
+        """NetworkCreate; returns the id. Raises `Conflict` when the name is taken."""
+        return str((await self._post("/networks/create", config))["Id"])
+
+    async def remove_network(self, network: str) -> None:
+        """NetworkDelete."""
+        await self._delete(f"/networks/{network}")
+
+    async def connect_network(self, network: str, container: str, endpoint: JSON) -> None:
+        """NetworkConnect."""
+        await self._post(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
+
+    async def disconnect_network(self, network: str, container: str, *, force: bool = False) -> None:
+        """NetworkDisconnect."""
+        await self._post(f"/networks/{network}/disconnect", {"Container": container, "Force": force})
+
+    async def list_volumes(self, *, filters: JSON | None = None) -> list[JSON]:
+        """VolumeList."""
+        return list((await self._get("/volumes", filters=filters)).get("Volumes") or [])
+
+    async def inspect_volume(self, volume: str) -> JSON:
+        """VolumeInspect. Raises `NotFound`."""
+        return dict(await self._get(f"/volumes/{volume}"))
+
+    async def create_volume(self, config: JSON) -> JSON:
+        """VolumeCreate; the same name twice is no error."""
+        return dict(await self._post("/volumes/create", config))
+
+    async def remove_volume(self, volume: str, *, force: bool = False) -> None:
+        """VolumeDelete. Raises `Conflict` while a container uses it."""
+        await self._delete(f"/volumes/{volume}", force=force)
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """`name[:tag|@digest]` as ImageCreate wants it.
+
+    >>> split_reference("postgres:15-alpine"), split_reference("localhost:5000/app")
+    (('postgres', '15-alpine'), ('localhost:5000/app', 'latest'))
+    """
+    name, at, digest = reference.partition("@")
+    if at:
+        return name, digest
+    head, colon, tag = reference.rpartition(":")
+    return (head, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def _stamp(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{seconds:.9f}"
+
+
+def _error_text(message: JSON) -> str:
+    detail = message.get("errorDetail") or {}
+    return str(detail.get("message") or message.get("error") or "unknown error").strip()
+
+
+def _pull_failed(reference: str, reason: str) -> PullFailed:
+    low = reason.lower()
+    unreachable = any(sign in low for sign in _UNREACHABLE)
+    return PullFailed(f"cannot pull {reference}: {reason}", unreachable=unreachable)
+
+
+__all__ = ["EngineClient", "split_reference"]

@@ -1,0 +1,316 @@
+"""HTTP/1.1 for the Engine API, over asyncio streams.
+
+Why not aiohttp: importing it takes longer than a whole `ps` of ours should, the Engine API's
+attach and exec need the raw connection after the answer's head anyway, and what is left of
+HTTP for one trusted peer is what follows here. See docs/decisions/engine-http.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+from stackwright.engine.address import Address
+from stackwright.engine.errors import EngineGone, EngineUnavailable, ProtocolError, from_status
+
+LINE_LIMIT = 1 << 20
+CHUNK = 1 << 16
+Body = bytes | AsyncIterable[bytes]
+
+
+class Connection:
+    """One connection to the engine: the two stream ends, and whether it was used before."""
+
+    __slots__ = ("reader", "used", "writer")
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer, self.used = reader, writer, False
+
+    def close(self) -> None:
+        with suppress(RuntimeError):  # the loop may be closing already
+            self.writer.close()
+
+
+class Response:
+    """An answer whose head has been read. Use as a context manager, or read it to its end."""
+
+    def __init__(self, transport: Transport, connection: Connection, status: int, headers: dict[str, str]):
+        self._transport, self._connection = transport, connection
+        self.status, self.headers = status, headers
+        self._done = False
+        if status in (204, 304) or headers.get("content-length") == "0":
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._done:
+            self._done = True
+            self._transport.give_back(self._connection, self.headers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; one with an unread answer cannot be used again."""
+        if not self._done:
+            self._done = True
+            self._connection.close()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body, in the pieces in which it arrives. Raises `EngineGone` if it ends too early."""
+        if self._done:
+            return
+        reader = self._connection.reader
+        try:
+            if self.headers.get("transfer-encoding", "").lower() == "chunked":
+                while True:
+                    size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
+                    while size:
+                        data = await reader.read(min(size, CHUNK))
+                        if not data:
+                            raise EngineGone("the engine ended the connection in the middle of an answer")
+                        size -= len(data)
+                        yield data
+                        if not size:
+                            await reader.readexactly(2)
+                            size = -1
+                            break
+                    if size == 0:
+                        while await reader.readuntil(b"\r\n") != b"\r\n":
+                            pass
+                        break
+            elif "content-length" in self.headers:
+                left = int(self.headers["content-length"])
+                while left:
+                    data = await reader.read(min(left, CHUNK))
+                    if not data:
+                        raise EngineGone("the engine ended the connection in the middle of an answer")
+                    left -= len(data)
+                    yield data
+            else:
+                while data := await reader.read(CHUNK):
+                    yield data
+                self.headers["connection"] = "close"
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            self.close()
+            raise EngineGone("the engine ended the connection in the middle of an answer") from error
+        except ValueError as error:
+            self.close()
+            raise ProtocolError("the engine's answer is not valid HTTP") from error
+        self._finish()
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def json(self) -> Any:
+        """The whole body as JSON; None when it is empty."""
+        body = await self.read()
+        try:
+            return json.loads(body) if body.strip() else None
+        except ValueError as error:
+            raise ProtocolError("the engine's answer is not valid JSON") from error
+
+    async def raise_for_status(self) -> None:
+        """Turn an error status into the error it stands for (Engine API: `ErrorResponse`)."""
+        if self.status < 400:
+            return
+        body = await self.read()
+        try:
+            message = str(json.loads(body)["message"])
+        except (ValueError, KeyError, TypeError):
+            message = body.decode("utf-8", "replace")
+        raise from_status(self.status, message)
+
+
+def encode_query(query: Mapping[str, Any] | None) -> str:
+    """Engine API query strings: booleans as 1/0, lists and dicts as JSON, None left out.
+
+    >>> encode_query({"all": True, "filters": {"label": ["a"]}, "tail": None})
+    '?all=1&filters=%7B%22label%22%3A%5B%22a%22%5D%7D'
+    """
+    pairs = []
+    for key, value in (query or {}).items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            value = int(value)
+        elif isinstance(value, dict):
+            value = json.dumps(value, separators=(",", ":"))
+        if isinstance(value, (list, tuple)):
+            pairs += [(key, str(item)) for item in value]
+        else:
+            pairs.append((key, str(value)))
+    return "?" + urlencode(pairs, quote_via=quote) if pairs else ""
+
+
+class Transport:
+    """Requests to one engine, over a small pool of kept-alive connections."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.prefix = ""
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    async def _open(self) -> Connection:
+        where = self.address
+        try:
+            if where.scheme == "unix":
+                streams = await asyncio.open_unix_connection(where.path, limit=LINE_LIMIT)
+            else:
+                streams = await asyncio.open_connection(
+                    where.host, where.port, limit=LINE_LIMIT, ssl=_tls() if where.tls else None
+                )
+        except PermissionError as error:
+            raise EngineUnavailable(
+                f"no permission to use the engine at {where}",
+                hint="run as a user who may use the socket, or choose --engine embedded",
+            ) from error
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise EngineUnavailable(f"no engine answers at {where}: {reason}") from error
+        return Connection(*streams)
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.reader.at_eof() and not connection.writer.is_closing():
+                return connection
+            connection.close()
+        return await self._open()
+
+    def give_back(self, connection: Connection, headers: Mapping[str, str]) -> None:
+        """Keep a connection whose answer was read to its end."""
+        connection.used = True
+        if self._closed or headers.get("connection", "").lower() == "close":
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close what is idle; connections in use close when their answer is done."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _send(
+        self, connection: Connection, method: str, target: str, headers: Mapping[str, str], body: Body | None
+    ) -> None:
+        head = [f"{method} {target} HTTP/1.1", f"Host: {self.address.host or 'engine'}"]
+        head += [f"{name}: {value}" for name, value in headers.items()]
+        if isinstance(body, bytes):
+            head.append(f"Content-Length: {len(body)}")
+        elif body is not None:
+            head.append("Transfer-Encoding: chunked")
+        elif method not in ("GET", "HEAD"):
+            head.append("Content-Length: 0")
+        data = "\r\n".join(head).encode() + b"\r\n\r\n"
+        writer = connection.writer
+        writer.write(data + body if isinstance(body, bytes) else data)
+        if body is not None and not isinstance(body, bytes):
+            async for piece in body:
+                if piece:
+                    writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    await writer.drain()
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async def _head(self, connection: Connection) -> tuple[int, dict[str, str]]:
+        try:
+            head = (await connection.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except asyncio.LimitOverrunError as error:
+            raise ProtocolError("the engine's answer is not valid HTTP") from error
+        first, *lines = head[:-4].split("\r\n")
+        parts = first.split(" ", 2)
+        if not parts[0].startswith("HTTP/1.") or len(parts) < 2 or not parts[1].isdigit():
+            raise ProtocolError(f"what listens at {self.address} does not speak HTTP")
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return int(parts[1]), headers
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        body: Body | None,
+    ) -> tuple[Connection, int, dict[str, str]]:
+        target = self.prefix + quote(path, safe="/:@") + encode_query(query)
+        while True:
+            connection = await self._take()
+            try:
+                # An engine that refuses early closes its side; its answer still tells why.
+                with suppress(ConnectionError):
+                    await self._send(connection, method, target, headers, body)
+                status, answer = await self._head(connection)
+                return connection, status, answer
+            except (asyncio.IncompleteReadError, ConnectionError) as error:
+                connection.close()
+                # A kept-alive connection may have been closed under us: safe to repeat where nothing changes.
+                if connection.used and method in ("GET", "HEAD"):
+                    continue
+                raise EngineGone(
+                    f"the engine at {self.address} closed the connection without an answer"
+                ) from error
+            except BaseException:
+                connection.close()
+                raise
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json_body: Any = None,
+        body: Body | None = None,
+        content_type: str = "application/json",
+    ) -> Response:
+        """Send a request and read the answer's head. Raises `ApiError` for a status of 400 or above."""
+        sent = dict(headers or {})
+        if json_body is not None:
+            body = json.dumps(json_body).encode()
+        if body is not None:
+            sent.setdefault("Content-Type", content_type)
+        connection, status, answer = await self._exchange(method, path, query, sent, body)
+        response = Response(self, connection, status, answer)
+        await response.raise_for_status()
+        return response
+
+    async def hijack(
+        self, path: str, *, query: Mapping[str, Any] | None = None, json_body: Any = None
+    ) -> tuple[Connection, dict[str, str]]:
+        """POST and take the connection over, as attach and exec do (Engine API: "Hijacking")."""
+        body = json.dumps(json_body).encode() if json_body is not None else b""
+        headers = {"Content-Type": "application/json", "Connection": "Upgrade", "Upgrade": "tcp"}
+        connection, status, answer = await self._exchange("POST", path, query, headers, body)
+        if status >= 300:
+            response = Response(self, connection, status, answer)
+            await response.raise_for_status()
+            response.close()
+            raise ProtocolError(f"the engine answered {status} where a stream was asked for")
+        return connection, answer
+
+
+def _tls() -> Any:
+    import ssl
+
+    folder = os.environ.get("DOCKER_CERT_PATH", os.path.expanduser("~/.docker"))
+    context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
+    context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
+    return context

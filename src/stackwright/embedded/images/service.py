@@ -21,13 +21,16 @@ Filters = Mapping[str, Iterable[str]]
 class ImageService:
     """Pull, push, load, save, import, commit, look up and remove images.
 
-    ``database`` is the engine's :class:`~stackwright.embedded.state.Database`; ``root`` the folder of the store.
+    ``database`` is the engine's :class:`~stackwright.embedded.state.Database`; ``root`` the folder of the
+    store.
     """
 
     def __init__(self, database: Any, root: Path) -> None: ...
 
     async def start(self) -> None:
-        """Create the tables and folders and remove what interrupted work left behind. Call once, before anything else."""
+        """Create the tables and folders and remove what interrupted work left behind. Call once, before
+        anything else.
+        """
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -37,8 +40,10 @@ class ImageService:
     def protect(self, in_use: Callable[[], Mapping[str, Sequence[str]]]) -> None:
         """Say which images containers use: a callable giving image id → ids of its containers.
 
-        Running containers' ids carry the suffix ``" running"`` (``"4f66ad9a1b2c running"``); removal of such images is
-        refused, removal of images that only stopped containers use needs ``force``. None of them is ever pruned.
+        Running containers' ids carry the suffix ``" running"`` (``"4f66ad9a1b2c running"``); removal of
+        such images is
+        refused, removal of images that only stopped containers use needs ``force``. None of them is ever
+        pruned.
         """
         raise NotImplementedError
 
@@ -47,7 +52,9 @@ class ImageService:
         raise NotImplementedError
 
     def list(self, filters: Filters | None = None, *, all_images: bool = False) -> list[dict[str, Any]]:
-        """Image summaries, newest first (Engine API ``GET /images/json``; filters: dangling, label, before, since, reference, until)."""
+        """Image summaries, newest first (Engine API ``GET /images/json``; filters: dangling, label,
+        before, since, reference, until).
+        """
         raise NotImplementedError
 
     def inspect(self, name: str) -> dict[str, Any]:
@@ -75,15 +82,17 @@ class ImageService:
     ) -> Image:
         """Pull one tag or digest (``:latest`` when none is given) with Docker's progress messages.
 
-        Raises NotFound (no such repository or tag, or access denied), or RegistryUnreachable (images/registry/errors)
-        when the registry could not be talked to at all.
+        Raises NotFound (no such repository or tag, or access denied), or RegistryUnreachable
+        (images/registry/errors) when the registry could not be talked to at all.
         """
         raise NotImplementedError
 
     async def push(
         self, reference: str, *, tag: str | None = None, auth: RegistryAuth | None = None, progress: Progress
     ) -> None:
-        """Push one tag, or all local tags of the repository when ``reference`` names none and ``tag`` is None."""
+        """Push one tag, or all local tags of the repository when ``reference`` names none and ``tag`` is
+        None.
+        """
         raise NotImplementedError
 
     async def load(self, stream: AsyncIterator[bytes], progress: Progress) -> list[Image]:
@@ -91,7 +100,9 @@ class ImageService:
         raise NotImplementedError
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
-        """One archive that both ``docker load`` and OCI tools read. NotFound is raised at once, not while streaming."""
+        """One archive that both ``docker load`` and OCI tools read. NotFound is raised at once, not while
+        streaming.
+        """
         raise NotImplementedError
 
     async def import_(
@@ -121,8 +132,10 @@ class ImageService:
     ) -> Image:
         """Make an image of ``parent`` plus one layer (``docker commit`` and the builder's steps).
 
-        ``upper``: an overlay upper folder, or None for a change of configuration only. Copied, unless ``take`` gives
-        it away (a rename, when on the same filesystem). ``config``: the new image's run configuration (Env, Cmd, ...).
+        ``upper``: an overlay upper folder, or None for a change of configuration only. Copied, unless
+        ``take`` gives
+        it away (a rename, when on the same filesystem). ``config``: the new image's run configuration (Env,
+        Cmd, ...).
         """
         raise NotImplementedError
 
@@ -135,7 +148,9 @@ class ImageService:
         raise NotImplementedError
 
     async def prune(self, filters: Filters | None = None) -> dict[str, Any]:
-        """``POST /images/prune``: ``{"ImagesDeleted": [...], "SpaceReclaimed": bytes}`` (dangling only unless ``dangling=false``)."""
+        """``POST /images/prune``: ``{"ImagesDeleted": [...], "SpaceReclaimed": bytes}`` (dangling only
+        unless ``dangling=false``).
+        """
         raise NotImplementedError
 
     async def prune_build_cache(self) -> dict[str, Any]:
@@ -143,5 +158,7 @@ class ImageService:
         raise NotImplementedError
 
     def disk_usage(self) -> dict[str, Any]:
-        """The image part of ``GET /system/df``: ``{"LayersSize": bytes, "Images": [...]}`` with SharedSize filled in."""
+        """The image part of ``GET /system/df``: ``{"LayersSize": bytes, "Images": [...]}`` with SharedSize
+        filled in.
+        """
         raise NotImplementedError

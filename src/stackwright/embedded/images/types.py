@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Progress = Callable[[dict[str, Any]], None]
-"""Called with one message of the Engine API's progress stream, e.g. ``{"status": "Pulling fs layer", "id": "abc"}``."""
+"""Called with one message of the Engine API's progress stream, e.g. ``{"status": "Pulling fs layer", "id":
+"abc"}``.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class Image:
 
     @property
     def run_config(self) -> dict[str, Any]:
-        """What containers of this image inherit (``Env``, ``Cmd``, ``Entrypoint``, ``User``, ...); may be empty."""
+        """What containers of this image inherit (``Env``, ``Cmd``, ``Entrypoint``, ``User``, ...); may be
+        empty.
+        """
         return self.config.get("config") or {}
 
     @property

@@ -1,1 +1,3 @@
-"""Tar archives, read from people one does not trust and written so that the same folder gives the same bytes."""
+"""Tar archives, read from people one does not trust and written so that the same folder gives the same
+bytes.
+"""

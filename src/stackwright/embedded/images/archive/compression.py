@@ -34,7 +34,9 @@ def detect(beginning: bytes) -> Compression:
 
 
 def open_compressed(stream: BinaryIO) -> io.BufferedReader:
-    """A reader of the plain bytes of ``stream``, whichever compression it has; ``read(n)`` gives all n but at the end."""
+    """A reader of the plain bytes of ``stream``, whichever compression it has; ``read(n)`` gives all n but
+    at the end.
+    """
     buffered = io.BufferedReader(cast(io.RawIOBase, stream), _BUFFER)
     opener = _OPENERS.get(detect(buffered.peek(8)[:8]))
     return io.BufferedReader(_Guarded(opener(buffered)), _BUFFER) if opener else buffered

@@ -11,7 +11,9 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``unpacked``: bytes of file content; ``entries``: files, folders and links; ``header``: bytes of one extended header."""
+    """``unpacked``: bytes of file content; ``entries``: files, folders and links; ``header``: bytes of one
+    extended header.
+    """
 
     unpacked: int = 64 * GIB
     entries: int = 2_000_000

@@ -1,8 +1,9 @@
 """Reads tar streams: ustar, GNU long names, PAX.
 
-Why not :mod:`tarfile`: layers come from strangers, and it reads an extended header of any announced size into memory;
-it also spends most of the time of unpacking a layer of many small files. Sparse files are refused, as nothing that
-writes images or build contexts makes them.
+Why not :mod:`tarfile`: layers come from strangers, and it reads an extended header of any announced size
+into memory;
+it also spends most of the time of unpacking a layer of many small files. Sparse files are refused, as
+nothing that writes images or build contexts makes them.
 """
 
 from __future__ import annotations
@@ -207,7 +208,9 @@ def _number(field_bytes: bytes) -> int:
     try:
         return int(text, 8)
     except ValueError:
-        raise BadArchive("this is not a tar archive, or it is damaged (a header field is no number)") from None
+        raise BadArchive(
+            "this is not a tar archive, or it is damaged (a header field is no number)"
+        ) from None
 
 
 def _pax_number(pax: dict[str, bytes], key: str, default: int) -> int:

@@ -1,0 +1,1 @@
+"""The task management API (see `application.create_app`)."""

@@ -1,29 +1,31 @@
-"""Fixtures every folder may use: real engines, started once per test process."""
+"""Skips what this machine cannot run, saying why; the command under test with a state of its own."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.support.cli import Stackwright
 
-from tests.peers import Dockerd, busybox_archive, running_dockerd, why_no_docker
 
-
-@pytest.fixture(scope="session")
-def dockerd() -> Iterator[Dockerd]:
-    """A Docker Engine of this test process, with the busybox image `tests.peers.IMAGE` loaded."""
-    import docker
-
-    if reason := why_no_docker():
-        pytest.skip(reason)
-    with running_dockerd() as engine:
-        client = docker.DockerClient(base_url=engine.address)
-        client.images.load(busybox_archive())
-        client.close()
-        yield engine
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() == 0:
+        return
+    needs_root = pytest.mark.skip(reason="needs root: namespaces, mounts and network devices")
+    for item in items:
+        if item.get_closest_marker("root") or item.get_closest_marker("docker"):
+            item.add_marker(needs_root)
 
 
 @pytest.fixture
-def dockerd_socket(dockerd: Dockerd) -> str:
-    """The address of the Docker Engine, for DOCKER_HOST."""
-    return dockerd.address
+def stackwright() -> Iterator[Stackwright]:
+    # A short path: the names of Unix sockets are limited to 107 bytes.
+    root = Path(tempfile.mkdtemp(prefix="sw-"))
+    command = Stackwright(root)
+    yield command
+    command.stop_engine()
+    shutil.rmtree(root)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import tarfile
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 import pytest
+from tests.peers import busybox_archive
 from tests.support.cli import Stackwright
 
 # Two replicas' worth of behaviour in one file: a page that names its server, and a client of it.
@@ -17,10 +16,10 @@ COMPOSE = """\
 services:
   web:
     image: tiny:1
-    command: ["httpd", "-f", "-p", "8000", "-h", "/www"]
+    command: ["sh", "-c", "echo hello > /srv/index.html; exec httpd -f -p 8000 -h /srv"]
     init: true
     ports: ["127.0.0.1:{port}:8000"]
-    volumes: ["data:/www"]
+    volumes: ["data:/srv"]
     restart: unless-stopped
     stop_grace_period: 2s
     healthcheck:
@@ -56,41 +55,10 @@ class Project:
 
 
 def load_tiny_image(command: Stackwright) -> None:
-    """Loads `tiny:1` (static busybox, a page in /www) into the engine of `command`."""
-    busybox = shutil.which("busybox")
-    if busybox is None:
-        pytest.skip("needs busybox-static (Debian package)")
-    rootfs = io.BytesIO()
-    with tarfile.open(fileobj=rootfs, mode="w") as archive:
-        for folder in ("bin", "tmp", "www", "etc"):
-            info = tarfile.TarInfo(folder)
-            info.type, info.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
-            archive.addfile(info)
-        archive.add(busybox, "bin/busybox")
-        for applet in (
-            "sh",
-            "httpd",
-            "wget",
-            "sleep",
-            "cat",
-            "echo",
-            "true",
-            "false",
-            "ls",
-            "kill",
-            "nc",
-            "id",
-        ):
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            archive.addfile(link)
-        page = tarfile.TarInfo("www/index.html")
-        page.size = 6
-        archive.addfile(page, io.BytesIO(b"hello\n"))
-    rootfs.seek(0)
+    """Loads `tiny:1` (static busybox) into the engine of `command`."""
     client = docker.APIClient(base_url=f"unix://{command.socket}", version="1.41", timeout=60)
     try:
-        client.import_image_from_data(rootfs.getvalue(), repository="tiny", tag="1")
+        client.load_image(busybox_archive("tiny:1"))
     finally:
         client.close()
 
@@ -108,8 +76,6 @@ def project(stackwright: Stackwright, tmp_path: Path, free_port: int) -> Project
 
 @pytest.fixture
 def free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -85,7 +85,7 @@ def test_no_request_fails_when_the_engine_is_killed_and_no_log_line_is_lost(proj
 
 def test_a_killed_main_process_is_restarted_by_its_policy(project: Project) -> None:
     project.ok("up", "-d", "--wait")
-    project.ok("exec", "-T", "web", "sh", "-c", "echo kept > /www/kept.txt")
+    project.ok("exec", "-T", "web", "sh", "-c", "echo kept > /srv/kept.txt")
     row = json.loads(project.ok("ps", "--format", "json", "web").splitlines()[0])
     os.kill(_main_pid(project, row["ID"]), signal.SIGKILL)
     deadline = time.monotonic() + 10

@@ -13,7 +13,8 @@ _LEFT = (
 )  # fmt: skip
 _RIGHT = (
     "bell", "bohr", "boole", "curie", "darwin", "dijkstra", "einstein", "euclid", "euler", "faraday",
-    "fermat", "franklin", "galileo", "gauss", "goodall", "hamilton", "hawking", "hertz", "hopper", "hypatia", "kepler",
+    "fermat", "franklin", "galileo", "gauss", "goodall", "hamilton", "hawking", "hertz", "hopper",
+    "hypatia", "kepler",
     "knuth", "lamport", "leavitt", "lovelace", "maxwell", "mendel", "meitner", "newton", "noether", "pascal",
     "pasteur", "perlman", "ritchie", "shannon", "tesla", "thompson", "turing", "volta", "wozniak",
 )  # fmt: skip

@@ -1,0 +1,141 @@
+"""`POST /containers/create`: a request becomes a container on disk, or an error that leaves nothing
+behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackwright.embedded.errors import BadParameter, Conflict
+from stackwright.embedded.ids import new_id
+from stackwright.embedded.images.types import Image
+from stackwright.embedded.lifecycle.config import CreateRequest, HostConfig, as_words
+from stackwright.embedded.lifecycle.files import ContainerFiles, bind_source
+from stackwright.embedded.lifecycle.inherit import inherit
+from stackwright.embedded.lifecycle.manager import check_policy, parse_signal
+from stackwright.embedded.lifecycle.mounts import parse_volumes_from, plan_mounts
+from stackwright.embedded.lifecycle.names import invent_name
+from stackwright.embedded.lifecycle.ports import check_ports
+from stackwright.embedded.lifecycle.privileges import capabilities, security_options
+from stackwright.embedded.lifecycle.record import Container, MountPoint, now_ns
+from stackwright.embedded.lifecycle.services import Services
+from stackwright.embedded.lifecycle.specs import DEFAULT_SHM, log_config
+from stackwright.embedded.lifecycle.supervisor import Supervisor
+from stackwright.embedded.lifecycle.wiring import Wiring, network_mode
+
+_SMALLEST_MEMORY = 6 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The new container and what the client should be warned of."""
+
+    container: Container
+    warnings: list[str]
+
+
+class Creator:
+    """Checks a request, fills it from the image, and writes the container down."""
+
+    def __init__(
+        self, services: Services, files: ContainerFiles, wiring: Wiring, supervisor: Supervisor
+    ) -> None:
+        self._services = services
+        self._files = files
+        self._wiring = wiring
+        self._supervisor = supervisor
+
+    async def create(self, request: CreateRequest, name: str = "") -> Created:
+        """Raises NotFound (image, network), Conflict (name), BadParameter."""
+        services, host = self._services, request.host_config
+        containers = services.containers
+        name = containers.check_name(name) if name else invent_name(lambda n: containers.find(n) is not None)
+        image = services.images.get(request.config.image)
+        config = inherit(request.config, image.run_config)
+        warnings = check_host_config(host)
+        check_ports(config.exposed_ports, host)
+        if config.stop_signal:
+            parse_signal(config.stop_signal)
+        config.exposed_ports = {**config.exposed_ports, **{port: {} for port in host.port_bindings}}
+        host.network_mode = network_mode(host)
+        host.shm_size = host.shm_size or DEFAULT_SHM
+        endpoints = self._wiring.endpoints_for(host, request.networking, config.mac_address)
+        inherited = [
+            (containers.get(source).mounts, mode)
+            for source, mode in map(parse_volumes_from, host.volumes_from)
+        ]
+        mounts = plan_mounts(host, config.volumes, inherited)
+        for mount in mounts:
+            if mount.kind == "bind":
+                bind_source(mount)
+        container = Container(
+            id=new_id(),
+            name=name,
+            created_ns=now_ns(),
+            image_id=image.id,
+            image=request.config.image,
+            config=config,
+            host_config=host,
+            endpoints=endpoints,
+            mounts=mounts,
+        )
+        await self._write(container, image)
+        self._supervisor.tell(container, "create")
+        return Created(container, warnings)
+
+    async def _write(self, container: Container, image: Image) -> None:
+        made: list[MountPoint] = []
+        self._files.create(container.id)
+        try:
+            for mount in container.mounts:
+                if mount.kind == "volume" and await self._make_volume(mount, image):
+                    made.append(mount)
+            # Another request may have taken the name while volumes were being filled.
+            self._services.containers.check_name(container.name)
+            self._services.containers.add(container)
+        except BaseException:
+            await self._files.remove(container.id)
+            for mount in made:
+                await self._services.volumes.remove(mount.name, force=True)
+            raise
+
+    async def _make_volume(self, mount: MountPoint, image: Image) -> bool:
+        """Create the volume if need be and fill it from the image; whether it is new and anonymous."""
+        volumes = self._services.volumes
+        anonymous = mount.anonymous and not mount.name
+        volume = await volumes.create(mount.name)
+        mount.name, mount.source = volume.name, volume.mountpoint
+        if not mount.no_copy and not mount.readonly and not mount.subpath:
+            layers = self._services.images.lower_dirs(image)
+            await volumes.populate(volume, layers, mount.destination)
+        return anonymous
+
+
+def check_host_config(host: HostConfig) -> list[str]:
+    """Raise BadParameter for what cannot be carried out; return warnings for what will be ignored."""
+    check_policy(host.restart_policy, auto_remove=host.auto_remove)
+    capabilities(as_words(host.cap_add), as_words(host.cap_drop))
+    security_options(host.security_opt)
+    log_config(host.log_config)
+    if 0 < host.memory < _SMALLEST_MEMORY:
+        raise BadParameter("Minimum memory limit allowed is 6MB")
+    if host.memory and host.memory_swap > 0 and host.memory_swap < host.memory:
+        raise BadParameter("Minimum memoryswap limit should be larger than memory limit, see usage")
+    if host.memory_swap > 0 and not host.memory:
+        raise BadParameter("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if host.nano_cpus and (host.cpu_quota or host.cpu_period):
+        raise BadParameter("Conflicting options: Nano CPUs and CPU Quota/Period cannot both be set")
+    if host.shm_size < 0:
+        raise BadParameter("SHM size can not be less than 0")
+    if network_mode(host) in ("host", "none") and host.links:
+        raise Conflict("conflicting options: host type networking can't be used with links")
+    if host.device_requests:
+        raise BadParameter('could not select device driver "" with capabilities: [[gpu]]')
+    warnings = []
+    if network_mode(host) == "host" and host.port_bindings:
+        warnings.append("Published ports are discarded when using host network mode")
+    if host.oom_kill_disable and not host.memory:
+        warnings.append(
+            "OOM killer is disabled for the container, but no memory limit is set, this can result in the "
+            "system running out of resources."
+        )
+    return warnings

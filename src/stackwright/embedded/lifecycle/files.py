@@ -1,0 +1,133 @@
+"""A container's folder under the state directory: its overlay, its identity files, what the monitor writes.
+
+containers/<id>/fs/{upper,work,merged}      the writable layer and where init mounts it
+containers/<id>/{hosts,hostname,resolv.conf} bind-mounted into /etc
+containers/<id>/json.log, exit.json, …       the monitor's (containers/spec.py)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from stackwright.embedded.containers.spec import Mount, Rootfs
+from stackwright.embedded.errors import BadParameter, EngineError
+from stackwright.embedded.lifecycle.record import Container, MountPoint
+from stackwright.embedded.volumes.service import VolumeService
+
+IDENTITY = ("hosts", "hostname", "resolv.conf")
+
+
+class ContainerFiles:
+    """Makes, finds and removes the folders of containers."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.root = state_dir / "containers"
+
+    def directory(self, container_id: str) -> Path:
+        """The container's folder."""
+        return self.root / container_id
+
+    def create(self, container_id: str) -> None:
+        """Make the folder; on failure nothing is left."""
+        directory = self.directory(container_id)
+        try:
+            directory.mkdir(parents=True, mode=0o710)
+            for name in ("fs", "fs/upper", "fs/work", "fs/merged"):
+                (directory / name).mkdir(mode=0o755)
+        except OSError as error:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise EngineError(f"creating the container's folder: {error.strerror}: {directory}") from error
+
+    async def remove(self, container_id: str) -> None:
+        """Remove the folder with all in it; safe to call twice."""
+        directory = self.directory(container_id)
+        if directory.exists():
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    def upper(self, container_id: str) -> Path:
+        """The overlay's upper folder: what the container changed."""
+        return self.directory(container_id) / "fs" / "upper"
+
+    def rootfs(self, container: Container, layers: Sequence[Path]) -> Rootfs:
+        """The overlay of the image's layers (topmost first) under the container's own."""
+        fs = self.directory(container.id) / "fs"
+        return Rootfs(
+            lower=tuple(str(layer) for layer in layers),
+            upper=str(fs / "upper"),
+            work=str(fs / "work"),
+            merged=str(fs / "merged"),
+            readonly=container.host_config.readonly_rootfs,
+        )
+
+    def write_identity(self, container_id: str, contents: dict[str, str]) -> None:
+        """Write those of hosts, hostname, resolv.conf that are given; in place, since they may be mounted."""
+        for name, text in contents.items():
+            (self.directory(container_id) / name).write_text(text)
+
+    def identity_mounts(self, owner_id: str, taken: set[str]) -> tuple[Mount, ...]:
+        """Mounts of the identity files (of `owner_id`, which is another in `container:` mode)."""
+        directory = self.directory(owner_id)
+        return tuple(
+            Mount(kind="bind", source=str(directory / name), target=f"/etc/{name}")
+            for name in IDENTITY
+            if f"/etc/{name}" not in taken and (directory / name).exists()
+        )
+
+
+async def resolve_mount(mount: MountPoint, volumes: VolumeService) -> Mount:
+    """A mount as decided at creation → as the container's init makes it now."""
+    if mount.kind == "tmpfs":
+        options = tuple(o for o in mount.options.split(",") if o and o not in ("ro", "rw"))
+        readonly = mount.readonly or "ro" in mount.options.split(",")
+        return Mount(kind="tmpfs", target=mount.destination, readonly=readonly, options=options)
+    if mount.kind == "volume":
+        wanted = await volumes.mount(volumes.get(mount.name))
+        if wanted.kind == "tmpfs":
+            return Mount(
+                kind="tmpfs", target=mount.destination, readonly=mount.readonly, options=wanted.options
+            )
+        source = _inside(Path(wanted.source), mount.subpath) if mount.subpath else wanted.source
+        return Mount(
+            kind="volume",
+            source=str(source),
+            target=mount.destination,
+            readonly=mount.readonly,
+            options=wanted.options,
+        )
+    return Mount(
+        kind="bind",
+        source=bind_source(mount),
+        target=mount.destination,
+        readonly=mount.readonly,
+        propagation=mount.propagation or "rprivate",
+        recursive=mount.recursive,
+    )
+
+
+def bind_source(mount: MountPoint) -> str:
+    """The host path of a bind; the short syntax makes a missing one as a folder, the long one refuses."""
+    path = Path(mount.source)
+    if not path.exists():
+        if mount.options == "must-exist":
+            raise BadParameter(
+                f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(
+                f"error while creating mount source path '{mount.source}': mkdir {path}: {error.strerror}"
+            ) from error
+    return str(path)
+
+
+def _inside(root: Path, subpath: str) -> Path:
+    resolved = (root / subpath.lstrip("/")).resolve()
+    if not resolved.is_relative_to(root.resolve()) or not resolved.exists():
+        raise BadParameter(
+            f"cannot access path {subpath} in the volume: it does not exist or leads out of it"
+        )
+    return resolved

@@ -6,7 +6,6 @@ import json
 import socket
 
 import pytest
-
 from tests.system.conftest import Project
 
 pytestmark = pytest.mark.root

@@ -7,15 +7,32 @@ Errors are :mod:`stackwright.embedded.errors` with Docker's texts.
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stackwright.embedded.errors import BadParameter, NotFound
+from stackwright.embedded.images import listing, views
+from stackwright.embedded.images.catalogue import Catalogue
+from stackwright.embedded.images.changes import apply_changes
+from stackwright.embedded.images.document import child_document
+from stackwright.embedded.images.layers import LayerStore
+from stackwright.embedded.images.loading import load_archive
+from stackwright.embedded.images.reference import Reference
+from stackwright.embedded.images.removal import Removal
+from stackwright.embedded.images.saving import write_archive
+from stackwright.embedded.images.streams import from_thread, produced_by, spool
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
+from stackwright.embedded.state import Database
 
 __all__ = ["Image", "ImageService", "Platform", "Progress", "RegistryAuth"]
 
 Filters = Mapping[str, Iterable[str]]
+Documents = list[dict[str, Any]]
+Images = list[Image]
+Report = list[dict[str, str]]
 
 
 class ImageService:
@@ -25,85 +42,101 @@ class ImageService:
     store.
     """
 
-    def __init__(self, database: Any, root: Path) -> None: ...
+    def __init__(self, database: Database, root: Path) -> None:
+        self.catalogue = Catalogue(database)
+        self.layers = LayerStore(database, root)
+        self._in_use: Callable[[], Mapping[str, Sequence[str]]] = dict
+        self._forgetters: list[Callable[[], int]] = []
 
     async def start(self) -> None:
-        """Create the tables and folders and remove what interrupted work left behind. Call once, before
-        anything else.
+        """Create the tables and folders and remove what interrupted work left behind.
+
+        Call once, before anything else.
         """
-        raise NotImplementedError
+        self.catalogue.open()
+        await asyncio.to_thread(self.layers.open)
+        await self._collect()
 
     async def close(self) -> None:
         """Cancel transfers under way and close connections."""
-        raise NotImplementedError
 
     def protect(self, in_use: Callable[[], Mapping[str, Sequence[str]]]) -> None:
         """Say which images containers use: a callable giving image id → ids of its containers.
 
-        Running containers' ids carry the suffix ``" running"`` (``"4f66ad9a1b2c running"``); removal of
-        such images is
-        refused, removal of images that only stopped containers use needs ``force``. None of them is ever
-        pruned.
+        Running containers' ids carry the suffix ``" running"`` (``"4f66ad9a1b2c running"``); removal of such
+        images is refused, removal of images that only stopped containers use needs ``force``. None of them is
+        ever pruned, and their layers stay as long as the containers do.
         """
-        raise NotImplementedError
+        self._in_use = in_use
 
     def get(self, name: str) -> Image:
         """Find an image by id, unique id prefix, tag or digest reference; NotFound("No such image: ...")."""
-        raise NotImplementedError
+        return self.catalogue.find(name)
 
-    def list(self, filters: Filters | None = None, *, all_images: bool = False) -> list[dict[str, Any]]:
-        """Image summaries, newest first (Engine API ``GET /images/json``; filters: dangling, label,
-        before, since, reference, until).
+    def list(self, filters: Filters | None = None, *, all_images: bool = False) -> Documents:
+        """Image summaries, newest first (Engine API ``GET /images/json``).
+
+        Filters: dangling, label, before, since, reference, until.
         """
-        raise NotImplementedError
+        return listing.summaries(self.catalogue, filters, all_images=all_images)
 
     def inspect(self, name: str) -> dict[str, Any]:
         """Engine API ``GET /images/{name}/json``."""
-        raise NotImplementedError
+        return views.inspect(self.get(name), self.catalogue, self.layers)
 
-    def history(self, name: str) -> list[dict[str, Any]]:
+    def history(self, name: str) -> Documents:
         """Engine API ``GET /images/{name}/history``, newest first."""
-        raise NotImplementedError
+        return views.history(self.get(name), self.catalogue, self.layers)
 
     def lower_dirs(self, image: Image | str) -> tuple[Path, ...]:
         """The unpacked layers, topmost first, ready for overlayfs ``lowerdir=``. Treat them as read-only.
 
         Never empty: an image without layers gives one empty folder.
         """
-        raise NotImplementedError
+        if isinstance(image, str):
+            image = self.get(image)
+        folders = []
+        for diff_id in reversed(image.layers):
+            layer = self.layers.get(diff_id)
+            if layer is None:
+                raise NotFound(f"layer {diff_id} of image {image.id} is missing")
+            folders.append(layer.folder)
+        return tuple(folders) or (self.layers.empty,)
 
-    async def pull(
-        self,
-        reference: str,
-        *,
-        platform: str | None = None,
-        auth: RegistryAuth | None = None,
-        progress: Progress,
-    ) -> Image:
-        """Pull one tag or digest (``:latest`` when none is given) with Docker's progress messages.
-
-        Raises NotFound (no such repository or tag, or access denied), or RegistryUnreachable
-        (images/registry/errors) when the registry could not be talked to at all.
-        """
-        raise NotImplementedError
-
-    async def push(
-        self, reference: str, *, tag: str | None = None, auth: RegistryAuth | None = None, progress: Progress
-    ) -> None:
-        """Push one tag, or all local tags of the repository when ``reference`` names none and ``tag`` is
-        None.
-        """
-        raise NotImplementedError
-
-    async def load(self, stream: AsyncIterator[bytes], progress: Progress) -> list[Image]:
+    async def load(self, stream: AsyncIterator[bytes], progress: Progress) -> Images:
         """Read a ``docker save`` or OCI-layout archive, plain or compressed (gzip, zstd, bzip2, xz)."""
-        raise NotImplementedError
+        folder = self.layers.work_folder("body")
+        try:
+            await spool(stream, folder / "archive")
+            tell = from_thread(progress)
+            loaded = await asyncio.to_thread(
+                load_archive, folder / "archive", self.catalogue, self.layers, tell
+            )
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        return [self.get(image_id) for image_id, _ in loaded]
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
-        """One archive that both ``docker load`` and OCI tools read. NotFound is raised at once, not while
-        streaming.
+        """One archive that both ``docker load`` and OCI tools read.
+
+        ``names``: ids, tags, digests, or bare repositories for all their tags. NotFound is raised at once,
+        not while streaming.
         """
-        raise NotImplementedError
+        chosen: dict[str, tuple[Image, list[Reference]]] = {}
+        for name in names:
+            image = self.get(name)
+            references = chosen.setdefault(image.id, (image, []))[1]
+            bare = name.removeprefix("sha256:")
+            if image.id.startswith(f"sha256:{bare}"):
+                continue
+            reference = Reference.parse(name)
+            if reference.digest:
+                continue
+            if reference.tagged() not in references:
+                references.append(reference.tagged())
+        return produced_by(
+            lambda write: write_archive(list(chosen.values()), self.catalogue, self.layers, write)
+        )
 
     async def import_(
         self,
@@ -116,7 +149,32 @@ class ImageService:
         progress: Progress | None = None,
     ) -> Image:
         """Make a one-layer image of a root filesystem archive (``POST /images/create?fromSrc=-``)."""
-        raise NotImplementedError
+        name = Reference.parse(reference).tagged() if reference else None
+        config = apply_changes({}, changes)
+        wanted = Platform.parse(platform) if platform else None
+        folder = self.layers.work_folder("body")
+        try:
+            await spool(stream, folder / "archive")
+            layer = await asyncio.to_thread(self.layers.import_archive, folder / "archive")
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            document = child_document(
+                None,
+                config,
+                diff_id=layer.diff_id,
+                created_by="",
+                comment=message or "Imported from -",
+                platform=wanted,
+            )
+            image_id = self.catalogue.add(document, size=layer.size)
+        finally:
+            self.layers.release(layer.diff_id)
+        if name is not None:
+            self.catalogue.name(name, image_id)
+        if progress:
+            progress({"status": image_id})
+        return self.get(image_id)
 
     async def commit(
         self,
@@ -133,32 +191,92 @@ class ImageService:
         """Make an image of ``parent`` plus one layer (``docker commit`` and the builder's steps).
 
         ``upper``: an overlay upper folder, or None for a change of configuration only. Copied, unless
-        ``take`` gives
-        it away (a rename, when on the same filesystem). ``config``: the new image's run configuration (Env,
-        Cmd, ...).
+        ``take``
+        gives it away (a rename, when on the same filesystem). ``config``: the new image's run configuration
+        (Env, Cmd, ...).
         """
-        raise NotImplementedError
+        names = [Reference.parse(reference).tagged() for reference in references]
+        base = self.get(parent) if isinstance(parent, str) else parent
+        size = base.size if base else 0
+        diff_id = None
+        if upper is not None:
+            layer = await asyncio.to_thread(self.layers.add_folder, upper, take=take)
+            diff_id, size = layer.diff_id, size + layer.size
+        try:
+            document = child_document(
+                base, config, diff_id=diff_id, created_by=created_by, comment=comment, author=author
+            )
+            image_id = self.catalogue.add(document, size=size, parent=base.id if base else "")
+        finally:
+            if diff_id:
+                self.layers.release(diff_id)
+        for name in names:
+            self.catalogue.name(name, image_id)
+        return self.get(image_id)
 
     async def tag(self, name: str, repository: str, tag: str = "") -> str:
         """Give an image another name; returns the familiar reference set. BadParameter for an invalid one."""
-        raise NotImplementedError
+        image = self.get(name)
+        reference = Reference.parse(repository)
+        if reference.digest:
+            raise BadParameter("refusing to create a tag with a digest reference")
+        reference = reference.tagged(tag)
+        self.catalogue.name(reference, image.id)
+        return reference.familiar
 
-    async def remove(self, name: str, *, force: bool = False, prune: bool = True) -> list[dict[str, str]]:
+    async def remove(self, name: str, *, force: bool = False, prune: bool = True) -> Report:
         """``DELETE /images/{name}``: ``[{"Untagged": ...}, {"Deleted": ...}]``; Conflict when in use."""
-        raise NotImplementedError
+        report = Removal(self.catalogue, self._in_use).remove(name, force=force, prune=prune)
+        await self._collect()
+        return report
 
     async def prune(self, filters: Filters | None = None) -> dict[str, Any]:
-        """``POST /images/prune``: ``{"ImagesDeleted": [...], "SpaceReclaimed": bytes}`` (dangling only
-        unless ``dangling=false``).
+        """``POST /images/prune``: ``{"ImagesDeleted": [...], "SpaceReclaimed": bytes}``.
+
+        Only dangling images unless the filter ``dangling=false``; ``until``, ``label``, ``label!`` narrow it.
         """
-        raise NotImplementedError
+        rest = {key: list(values) for key, values in (filters or {}).items()}
+        dangling = rest.pop("dangling", ["true"])
+        wanted = listing.matcher(self.catalogue, rest, ("until", "label", "label!"))
+        dangling_only = dangling[0].lower() not in ("0", "false")
+        report = Removal(self.catalogue, self._in_use).prune(wanted, dangling_only=dangling_only)
+        freed = await self._collect()
+        return {"ImagesDeleted": report or None, "SpaceReclaimed": freed}
+
+    def on_prune_build_cache(self, forget: Callable[[], int]) -> None:
+        """Register what :meth:`prune_build_cache` calls; returns the bytes given back. Used by the builder."""
+        self._forgetters.append(forget)
 
     async def prune_build_cache(self) -> dict[str, Any]:
         """``POST /build/prune``: forget cached steps and the folders of ``RUN --mount=type=cache``."""
-        raise NotImplementedError
+        freed = 0
+        for forget in self._forgetters:
+            freed += await asyncio.to_thread(forget)
+        return {"CachesDeleted": None, "SpaceReclaimed": freed}
 
     def disk_usage(self) -> dict[str, Any]:
-        """The image part of ``GET /system/df``: ``{"LayersSize": bytes, "Images": [...]}`` with SharedSize
-        filled in.
-        """
-        raise NotImplementedError
+        """The image part of ``GET /system/df``: ``{"LayersSize": bytes, "Images": [...]}`` with SharedSize."""
+        images = list(self.catalogue.all())
+        used: dict[str, int] = {}
+        for image in images:
+            for diff_id in set(image.layers):
+                used[diff_id] = used.get(diff_id, 0) + 1
+        in_use = self._in_use()
+        hidden = self.catalogue.parents_in_use()
+        shown = []
+        for image in images:
+            if not image.repo_tags and not image.repo_digests and image.id in hidden:
+                continue
+            shared = sum(
+                layer.size
+                for diff_id in image.layers
+                if used[diff_id] > 1 and (layer := self.layers.get(diff_id))
+            )
+            shown.append(views.summary(image, shared=shared, containers=len(in_use.get(image.id, ()))))
+        return {"LayersSize": self.layers.total_size(), "Images": shown}
+
+    async def _collect(self) -> int:
+        """Remove layers that nothing needs any more; returns the bytes given back."""
+        if self._in_use is not dict:
+            Removal(self.catalogue, self._in_use).purge()
+        return await asyncio.to_thread(self.layers.collect, self.catalogue.layers_in_use)

@@ -33,13 +33,14 @@ def detect(beginning: bytes) -> Compression:
     return "none"
 
 
-def open_compressed(stream: BinaryIO) -> io.BufferedReader:
+def open_compressed(stream: BinaryIO | io.RawIOBase) -> BinaryIO:
     """A reader of the plain bytes of ``stream``, whichever compression it has; ``read(n)`` gives all n but
     at the end.
     """
     buffered = io.BufferedReader(cast(io.RawIOBase, stream), _BUFFER)
     opener = _OPENERS.get(detect(buffered.peek(8)[:8]))
-    return io.BufferedReader(_Guarded(opener(buffered)), _BUFFER) if opener else buffered
+    plain = io.BufferedReader(_Guarded(opener(buffered)), _BUFFER) if opener else buffered
+    return cast(BinaryIO, plain)
 
 
 def _zstd(stream: BinaryIO) -> Callable[[int], bytes]:

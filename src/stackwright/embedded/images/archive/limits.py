@@ -29,5 +29,5 @@ class Limits:
         disk = os.statvfs(folder)
         free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         asked = os.environ.get("STACKWRIGHT_MAX_UNPACKED", "")
-        most = int(asked) if asked.isdigit() else cls.__dataclass_fields__["unpacked"].default
+        most = int(asked) if asked.isdigit() else 64 * GIB
         return cls(unpacked=max(0, min(most, free - min(total // 20, GIB))))

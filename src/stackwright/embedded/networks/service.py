@@ -2,23 +2,48 @@
 
 Order around a container's life:
 
-    endpoint = await networks.allocate(network, container_id, names=…)      # address reserved, survives the engine
-    dns = networks.dns_table(container_id)                                  # path for DnsConfig.tables
-    await networks.attach(endpoint, sandbox, "eth0", default_route=True)    # between SandboxReady and Go
-    await networks.publish(container_id, ports)                             # numbers as the monitor bound them
+    endpoint = await networks.allocate(network, container_id, names=…)     # address reserved, survives the engine
+    dns = networks.dns_table(container_id)                                 # path for DnsConfig.tables
+    await networks.attach(endpoint, sandbox, "eth0", default_route=True)   # between SandboxReady and Go
+    await networks.publish(container_id, ports)                            # numbers as the monitor bound them
     …
-    await networks.unpublish(container_id)                                  # after the container ended
-    await networks.release(endpoint)                                        # address free, names gone
+    await networks.unpublish(container_id)                                 # after the container ended
+    await networks.release(endpoint)                                       # address free, names gone
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stackwright.embedded.networks.types import Endpoint, Ipam, Network, PublishedPort, Sandbox
+import msgspec
+
+from stackwright.embedded.errors import BadParameter, EngineError, Forbidden
+from stackwright.embedded.ids import new_id
+from stackwright.embedded.networks import definition, host, ipam, render
+from stackwright.embedded.networks.firewall import Firewall
+from stackwright.embedded.networks.ipam import parse as parse_plan
+from stackwright.embedded.networks.names import NameTables
+from stackwright.embedded.networks.sandbox import open_sandbox
+from stackwright.embedded.networks.store import Store
+from stackwright.embedded.networks.types import (
+    PREDEFINED,
+    Endpoint,
+    Ipam,
+    Network,
+    Pool,
+    PublishedPort,
+    Sandbox,
+)
+from stackwright.embedded.networks.wiring import Wiring
 from stackwright.embedded.state import Database
+
+log = logging.getLogger(__name__)
+
+_OUR_BRIDGES = "sw+"
 
 
 class NetworkService:
@@ -26,11 +51,29 @@ class NetworkService:
 
     def __init__(self, database: Database, root: Path, instance: str) -> None:
         """`root`: folder for the DNS tables (`<state dir>/networks`); `instance`: six hex digits of this engine."""
-        raise NotImplementedError
+        self._store = Store(database)
+        self._tables = NameTables(root)
+        self._wiring = Wiring()
+        self._firewall = Firewall(instance)
+        self._pass = host.ForwardPass(instance)
+        self._leaving: set[str] = set()
+        self._last_address: dict[tuple[str, str], str] = {}
+        self._cursor: dict[tuple[str, int], str] = {}
+        self._ready = False
+
+    # --- the engine's life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Load the networks, make the predefined ones known. Touches no device: bridges come with first use."""
-        raise NotImplementedError
+        self._store.load()
+        self._tables.prepare()
+        known = {network.name for network in self._store.networks.values()}
+        for name in PREDEFINED:
+            if name not in known:
+                network = definition.predefined(name, new_id())
+                if name == "bridge":
+                    network = self._with_subnets(network)
+                self._store.put_network(network)
 
     async def recover(self, running: Mapping[str, int]) -> None:
         """After a restart: adopt what belongs to the `running` containers (id → pid of init), remove the rest.
@@ -38,11 +81,59 @@ class NetworkService:
         Endpoints and port rules of containers that are not in `running` are released; bridges, veths and nft
         rules of ours that nobody needs are removed, missing ones are made again.
         """
-        raise NotImplementedError
+        for endpoint in list(self._store.endpoints.values()):
+            if endpoint.container_id not in running:
+                self._store.drop_endpoint(endpoint.id)
+        for container_id in set(self._store.ports) - set(running):
+            self._store.drop_ports(container_id)
+        self._tables.keep_only(set(self._store.networks), set(running))
+        used = {endpoint.network_id for endpoint in self._store.endpoints.values()}
+        networks = [n for n in self._store.networks.values() if n.driver == "bridge"]
+        await asyncio.to_thread(self._wiring.remove_bridges, [n for n in networks if n.id not in used])
+        if not used:
+            await asyncio.to_thread(self._remove_rules)
+            return
+        for network in networks:
+            if network.id in used:
+                self._wiring.create_bridge(network)
+                self._adopt_endpoints(network, running)
+                self._write_names(network)
+        for container_id in running:
+            self._write_places(container_id)
+        self._rebuild_rules()
+
+    def _adopt_endpoints(self, network: Network, running: Mapping[str, int]) -> None:
+        present = self._wiring.ports(network)
+        wanted = {e.host_ifname: e for e in self._store.in_network(network.id) if e.ifname}
+        self._wiring.remove_links(n for n in present if n.startswith("swv") and n not in wanted)
+        for name, endpoint in wanted.items():
+            if name in present:
+                continue
+            try:
+                self._wiring.remove_links([name])
+                with open_sandbox(running[endpoint.container_id]) as sandbox:
+                    self._wiring.connect(
+                        network, endpoint, sandbox, endpoint.ifname, default_route=not network.internal
+                    )
+            except OSError as error:
+                log.warning(
+                    "container %s lost its place in network %s: %s",
+                    endpoint.container_id,
+                    network.name,
+                    error,
+                )
 
     async def close(self, *, keep_devices: bool) -> None:
         """Engine's end. `keep_devices=False` (nothing runs): remove every device and rule of ours."""
-        raise NotImplementedError
+        if not keep_devices:
+            bridges = [n for n in self._store.networks.values() if n.driver == "bridge"]
+            await asyncio.to_thread(self._wiring.remove_bridges, bridges)
+            await asyncio.to_thread(self._remove_rules)
+            self._tables.clear()
+        self._firewall.close()
+        self._wiring.close()
+
+    # --- networks ----------------------------------------------------------------------------------------------
 
     async def create(
         self,
@@ -58,23 +149,64 @@ class NetworkService:
         enable_ipv6: bool = False,
     ) -> Network:
         """POST /networks/create. Conflict on a name in use, Forbidden on overlapping pools, BadParameter else."""
-        raise NotImplementedError
+        definition.check_request(name, driver or "bridge", options or {}, list(self._store.networks.values()))
+        plan = parse_plan(ipam or Ipam())
+        self._refuse_overlap(plan)
+        network = definition.build(
+            new_id(),
+            name,
+            ipam=plan,
+            chosen_subnets=not plan.config,
+            internal=internal,
+            labels=labels or {},
+            options=options or {},
+            attachable=attachable,
+            enable_ipv4=enable_ipv4,
+            enable_ipv6=enable_ipv6,
+        )
+        try:
+            return self._make_bridge(network)
+        except (OSError, EngineError) as error:
+            self._store.drop_network(network.id)
+            if isinstance(error, EngineError):
+                raise
+            raise EngineError(f"network {name} could not be made: {error.strerror}") from error
 
     def get(self, reference: str) -> Network:
         """By full name, id, or unambiguous id prefix; NotFound "network x not found"."""
-        raise NotImplementedError
+        return definition.find(
+            reference, {key: n for key, n in self._store.networks.items() if key not in self._leaving}
+        )
 
-    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Network]:
+    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Network, ...]:
         """GET /networks; filters: name, id, driver, label, scope, type (custom, builtin), dangling."""
-        raise NotImplementedError
+        return definition.select(self._store.networks, self._store.endpoints, filters or {})
 
     async def remove(self, reference: str) -> Network:
         """Forbidden for predefined networks and while endpoints are active (Docker's texts)."""
-        raise NotImplementedError
+        network = self.get(reference)
+        if network.predefined:
+            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+        if self._store.in_network(network.id):
+            raise Forbidden(
+                f"error while removing network: network {network.name} id {network.id} has active endpoints"
+            )
+        self._leaving.add(network.id)
+        try:
+            await asyncio.to_thread(self._wiring.remove_bridges, [network])
+            self._firewall.remove_network(network)
+            self._tables.remove_network(network.id)
+            self._store.drop_network(network.id)
+        finally:
+            self._leaving.discard(network.id)
+        return network
 
-    async def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Network]:
+    async def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Network, ...]:
         """Remove custom networks without endpoints; filters: label, label!, until. The removed ones."""
-        raise NotImplementedError
+        found = definition.prunable(self._store.networks, self._store.endpoints, filters or {})
+        return tuple([await self.remove(network.id) for network in found])
+
+    # --- endpoints ---------------------------------------------------------------------------------------------
 
     async def allocate(
         self,
@@ -91,50 +223,243 @@ class NetworkService:
         """Reserve addresses and publish the names. For host and none: an endpoint without addresses.
 
         `names`: container name, short id, hostname; `aliases`: as asked for (shown by inspect, resolved too).
+        `links` maps aliases to container names. BadParameter or Forbidden for an address that cannot be had.
         """
-        raise NotImplementedError
+        network = self.get(network.id)
+        endpoint = Endpoint(
+            id=new_id(),
+            network_id=network.id,
+            container_id=container_id,
+            mac="",
+            names=tuple(names),
+            aliases=tuple(aliases),
+            links=dict(links or {}),
+        )
+        if network.driver == "bridge":
+            if (ipv4 or ipv6) and network.chosen_subnets:
+                raise BadParameter(
+                    "invalid config for network "
+                    f"{network.name}: invalid endpoint settings: user specified IP address is supported only when "
+                    "connecting to networks with user configured subnets"
+                )
+            network = self._make_bridge(network)
+            endpoint = self._with_addresses(endpoint, network, ipv4, ipv6, mac)
+        self._store.put_endpoint(endpoint)
+        self._write_names(network)
+        self._write_places(container_id)
+        return endpoint
 
     async def release(self, endpoint: Endpoint) -> None:
         """Give the addresses back and withdraw the names; safe to call twice."""
-        raise NotImplementedError
+        if endpoint.id not in self._store.endpoints:
+            return
+        self._store.drop_endpoint(endpoint.id)
+        self._last_address[endpoint.container_id, endpoint.network_id] = endpoint.ipv4
+        network = self._store.networks.get(endpoint.network_id)
+        if network:
+            self._write_names(network)
+        if self._store.of_container(endpoint.container_id):
+            self._write_places(endpoint.container_id)
+        else:
+            self._tables.remove_container(endpoint.container_id)
 
     async def attach(
         self, endpoint: Endpoint, sandbox: Sandbox, ifname: str, default_route: bool
     ) -> Endpoint:
         """Wire the endpoint: bridge if missing, veth, lo up, addresses, routes. Returns it with `ifname` set.
 
-        An endpoint of host or none only brings lo up (none) or does nothing (host).
+        An endpoint of host or none only brings lo up (none) or does nothing (host). A container without a way out
+        gets one through any network that is not internal, whatever `default_route` says. Empty `ifname`: next ethN.
         """
-        raise NotImplementedError
+        network = self._store.networks[endpoint.network_id]
+        if network.driver == "null":
+            self._wiring.loopback_up(sandbox)
+        if network.driver != "bridge":
+            return endpoint
+        others = [
+            e for e in self._store.of_container(endpoint.container_id) if e.ifname and e.id != endpoint.id
+        ]
+        taken = {e.ifname for e in others}
+        ifname = ifname or next(f"eth{n}" for n in range(len(taken) + 1) if f"eth{n}" not in taken)
+        has_way_out = any(not self._store.networks[e.network_id].internal for e in others)
+        self._pass.ensure(self._bridge_pattern(network), ipv6=network.enable_ipv6)
+        wired = msgspec.structs.replace(endpoint, ifname=ifname)
+        self._store.put_endpoint(wired)
+        if not self._wiring.has_bridge(network):
+            self._make_bridge(network)
+        try:
+            self._wiring.connect(
+                network,
+                wired,
+                sandbox,
+                ifname,
+                default_route=not network.internal and (default_route or not has_way_out),
+            )
+        except OSError as error:
+            self._store.put_endpoint(endpoint)
+            raise EngineError(f"failed to set up container networking: {error.strerror or error}") from error
+        return wired
 
     async def detach(self, endpoint: Endpoint, sandbox: Sandbox | None = None) -> None:
-        """Take the interface away from a running container; not needed for one that ended (the veth dies with it)."""
-        raise NotImplementedError
+        """Take the interface away from a running container; not needed for one that ended (the veth dies with it).
 
-    def endpoints(self, *, container_id: str = "", network_id: str = "") -> list[Endpoint]:
-        """Endpoints of a container or of a network, in the order of allocation."""
-        raise NotImplementedError
+        With `sandbox`, another of its networks becomes the way out. `release` the endpoint afterwards.
+        """
+        await asyncio.to_thread(self._wiring.disconnect, endpoint)
+        if sandbox is None:
+            return
+        for other in self._store.of_container(endpoint.container_id):
+            if (
+                other.id != endpoint.id
+                and other.ifname
+                and not self._store.networks[other.network_id].internal
+            ):
+                self._wiring.route_through(other, sandbox)
+                return
+
+    def endpoints(self, *, container_id: str = "", network_id: str = "") -> tuple[Endpoint, ...]:
+        """Endpoints of a container and/or a network, in the order of allocation."""
+        return tuple(
+            endpoint
+            for endpoint in self._store.endpoints.values()
+            if container_id in ("", endpoint.container_id) and network_id in ("", endpoint.network_id)
+        )
 
     def dns_table(self, container_id: str) -> Path:
         """The container's own table file for `DnsConfig.tables`; follows connect and disconnect while it runs."""
-        raise NotImplementedError
+        return self._tables.of_container(container_id)
+
+    # --- ports -------------------------------------------------------------------------------------------------
 
     async def publish(self, container_id: str, ports: Sequence[PublishedPort]) -> None:
         """Add the kernel's shortcuts (nft DNAT) for ports that the monitor listens on; no-op where nft is absent."""
-        raise NotImplementedError
+        if ports:
+            self._store.put_ports(container_id, list(ports))
+            self._prepare_host()
+            self._firewall.add_ports(ports)
 
     async def unpublish(self, container_id: str) -> None:
         """Remove the shortcuts of a container; safe to call twice."""
-        raise NotImplementedError
+        self._firewall.remove_ports(self._store.ports.get(container_id, ()))
+        self._store.drop_ports(container_id)
 
-    def published(self, container_id: str) -> list[PublishedPort]:
+    def published(self, container_id: str) -> tuple[PublishedPort, ...]:
         """What `publish` was last told for this container (kept in SQLite)."""
-        raise NotImplementedError
+        return tuple(self._store.ports.get(container_id, ()))
+
+    # --- what clients see --------------------------------------------------------------------------------------
 
     def inspect(self, network: Network, container_names: Mapping[str, str]) -> dict[str, Any]:
         """Engine API `Network`; `container_names` (id → name) fills `Containers`."""
-        raise NotImplementedError
+        return render.network_json(network, self._store.in_network(network.id), container_names)
 
     def endpoint_settings(self, endpoint: Endpoint) -> dict[str, Any]:
         """Engine API `EndpointSettings` of a running container's endpoint (`NetworkSettings.Networks[name]`)."""
-        raise NotImplementedError
+        return render.endpoint_json(self._store.endpoints.get(endpoint.id, endpoint))
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _with_subnets(self, network: Network) -> Network:
+        """Fill in the pools that the client left to us; overlap with no route and no other network."""
+        pools = () if network.chosen_subnets else network.ipam.config
+        if network.enable_ipv4 and not any(":" not in pool.subnet for pool in pools):
+            taken = self._wiring.routed_elsewhere(network)
+            taken += [
+                s for n in self._store.networks.values() if n.id != network.id for s in ipam.subnets(n.ipam)
+            ]
+            pools = (ipam.choose_subnet(taken), *pools)
+        if network.enable_ipv6 and not any(":" in pool.subnet for pool in pools):
+            pools = (*pools, ipam.unique_local_subnet(network.id))
+        return msgspec.structs.replace(network, ipam=msgspec.structs.replace(network.ipam, config=pools))
+
+    def _make_bridge(self, network: Network) -> Network:
+        """The network with its bridge and rules in place; another subnet if ours was taken while nobody used it."""
+        if self._wiring.has_bridge(network):
+            return network
+        with host.allocation_lock():
+            if not self._subnets_still_free(network):
+                network = self._with_subnets(network)
+            self._store.put_network(network)
+            self._prepare_host(ipv6=network.enable_ipv6)
+            self._wiring.create_bridge(network)
+        self._firewall.add_network(network)
+        self._pass.ensure(self._bridge_pattern(network), ipv6=network.enable_ipv6)
+        return network
+
+    def _subnets_still_free(self, network: Network) -> bool:
+        if not network.chosen_subnets or self._store.in_network(network.id):
+            return bool(network.ipam.config)
+        taken = self._wiring.routed_elsewhere(network)
+        mine = ipam.subnets(network.ipam)
+        return bool(mine) and not any(ipam.overlap(own, other) for own in mine for other in taken)
+
+    def _refuse_overlap(self, plan: Ipam) -> None:
+        for wanted in ipam.subnets(plan):
+            for network in self._store.networks.values():
+                if any(ipam.overlap(wanted, other) for other in ipam.subnets(network.ipam)):
+                    if network.chosen_subnets and not self._wiring.has_bridge(network):
+                        continue  # an unused choice of ours gives way: it is made anew on first use
+                    raise Forbidden("Pool overlaps with other one on this address space")
+
+    def _with_addresses(
+        self, endpoint: Endpoint, network: Network, ipv4: str, ipv6: str, mac: str
+    ) -> Endpoint:
+        members = self._store.in_network(network.id)
+        used = {address for e in members for address in (e.ipv4, e.ipv6) if address}
+        chosen: dict[int, tuple[str, Pool]] = {}
+        for version, asked in ((4, ipv4), (6, ipv6)):
+            pool = ipam.pool_of(network.ipam, version)
+            if asked:
+                chosen[version] = ipam.claim(network.ipam, asked, used)
+            elif pool:
+                before = (
+                    self._last_address.get((endpoint.container_id, network.id), "") if version == 4 else ""
+                )
+                cursor = self._cursor.get((network.id, version), "")
+                address = ipam.next_address(pool, used, after=cursor, preferred=before)
+                self._cursor[network.id, version] = address
+                chosen[version] = (address, pool)
+        four, pool4 = chosen.get(4, ("", None))
+        six, pool6 = chosen.get(6, ("", None))
+        return msgspec.structs.replace(
+            endpoint,
+            mac=mac or ipam.mac_of(four, endpoint.id),
+            ipv4=four,
+            ipv4_prefix=ipam.prefix_of(pool4),
+            ipv4_gateway=pool4.gateway if pool4 and not network.internal else "",
+            ipv6=six,
+            ipv6_prefix=ipam.prefix_of(pool6),
+            ipv6_gateway=pool6.gateway if pool6 and not network.internal else "",
+        )
+
+    def _prepare_host(self, *, ipv6: bool = False) -> None:
+        """Forwarding on and our table there: once in an engine's life, with the first use."""
+        if not self._ready:
+            self._rebuild_rules()
+        elif ipv6:
+            host.enable_forwarding(ipv6=True)
+
+    def _rebuild_rules(self) -> None:
+        networks = [n for n in self._store.networks.values() if self._wiring.has_bridge(n)]
+        host.enable_forwarding(ipv6=any(n.enable_ipv6 for n in self._store.networks.values()))
+        self._firewall.reset(networks, [port for ports in self._store.ports.values() for port in ports])
+        for network in networks:
+            self._pass.ensure(self._bridge_pattern(network), ipv6=network.enable_ipv6)
+        self._ready = True
+
+    def _remove_rules(self) -> None:
+        self._firewall.remove()
+        self._pass.remove()
+        self._ready = False
+
+    def _bridge_pattern(self, network: Network) -> str:
+        return _OUR_BRIDGES if network.bridge.startswith("sw") else network.bridge
+
+    def _write_names(self, network: Network) -> None:
+        if network.resolves_names:
+            self._tables.write_network(network, self._store.in_network(network.id))
+
+    def _write_places(self, container_id: str) -> None:
+        endpoints = self._store.of_container(container_id)
+        places = [(self._store.networks[e.network_id], e) for e in endpoints]
+        self._tables.write_container(container_id, places)

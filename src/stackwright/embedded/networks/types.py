@@ -43,6 +43,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     enable_ipv4: bool = True
     enable_ipv6: bool = False
     ipam: Ipam = Ipam()
+    chosen_subnets: bool = False
+    """The subnets were the engine's choice, so it may choose others while nobody is in the network."""
     options: dict[str, str] = {}
     labels: dict[str, str] = {}
 

@@ -136,6 +136,6 @@ def run(args: list[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # the outermost edge: never a traceback
+    except Exception as error:  # noqa: BLE001 - the outermost edge: never a traceback
         return report(error)
     return code if isinstance(code, int) else 0

@@ -214,9 +214,15 @@ class EngineClient:
                 yield chunk
 
     async def attach(
-        self, container: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True, logs: bool = False,
+        self,
+        container: str,
+        *,
+        stdin: bool = False,
+        stdout: bool = True,
+        stderr: bool = True,
+        logs: bool = False,
         tty: bool = False,
-    ) -> Stream:  # fmt: skip
+    ) -> Stream:
         """ContainerAttach: the container's own streams."""
         query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs}
         connection, _ = await self.transport.hijack(f"/containers/{container}/attach", query=query)

@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - the tree's root says Error; the leaves say what happened
 """What can go wrong between us and an engine: one tree with stable codes.
 
 Every class knows its exit code. `code` never changes once released; the message may.

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -66,6 +67,14 @@ class Response:
             self._done = True
             self._connection.close()
 
+    async def _exactly(self, size: int) -> AsyncIterator[bytes]:
+        while size:
+            data = await self._connection.reader.read(min(size, CHUNK))
+            if not data:
+                raise asyncio.IncompleteReadError(b"", size)
+            size -= len(data)
+            yield data
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body, in the pieces in which it arrives. Raises `EngineGone` if it ends too early."""
         if self._done:
@@ -73,29 +82,14 @@ class Response:
         reader = self._connection.reader
         try:
             if self.headers.get("transfer-encoding", "").lower() == "chunked":
-                while True:
-                    size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
-                    while size:
-                        data = await reader.read(min(size, CHUNK))
-                        if not data:
-                            raise EngineGone("the engine ended the connection in the middle of an answer")
-                        size -= len(data)
+                while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+                    async for data in self._exactly(size):
                         yield data
-                        if not size:
-                            await reader.readexactly(2)
-                            size = -1
-                            break
-                    if size == 0:
-                        while await reader.readuntil(b"\r\n") != b"\r\n":
-                            pass
-                        break
+                    await reader.readexactly(2)
+                while await reader.readuntil(b"\r\n") != b"\r\n":
+                    pass  # trailers
             elif "content-length" in self.headers:
-                left = int(self.headers["content-length"])
-                while left:
-                    data = await reader.read(min(left, CHUNK))
-                    if not data:
-                        raise EngineGone("the engine ended the connection in the middle of an answer")
-                    left -= len(data)
+                async for data in self._exactly(int(self.headers["content-length"])):
                     yield data
             else:
                 while data := await reader.read(CHUNK):
@@ -310,7 +304,7 @@ class Transport:
 def _tls() -> Any:
     import ssl
 
-    folder = os.environ.get("DOCKER_CERT_PATH", os.path.expanduser("~/.docker"))
-    context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
-    context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path("~/.docker").expanduser())
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context

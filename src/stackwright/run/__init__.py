@@ -1,0 +1,1 @@
+"""Carries a plan out against an engine: ordering, health gates, progress events."""

@@ -1,0 +1,121 @@
+"""What every verb does first: read the model, find the engine, set up the progress output."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from stackwright.cli.flags import GlobalOptions
+from stackwright.cli.progress import Printer, printer
+from stackwright.engine.discover import choose, connect
+from stackwright.model.errors import ModelErrors
+from stackwright.model.project import Project
+from stackwright.run.events import Note
+from stackwright.run.session import ImageSource, Session
+
+
+def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Project:
+    """The project that the global flags name. Naming a service switches its profiles on.
+
+    Raises `ModelErrors`.
+    """
+    from stackwright.model.load import load
+
+    def read(profiles: list[str]) -> Project:
+        return load(
+            options.files or None,
+            project_directory=options.project_directory,
+            project_name=options.project_name,
+            env_files=options.env_files or None,
+            profiles=profiles or None,
+        )
+
+    project = read(options.profiles)
+    hidden = [project.disabled_services[name] for name in services if name in project.disabled_services]
+    if hidden:
+        more = [profile for service in hidden for profile in service.profiles]
+        project = read([*options.profiles, *project.profiles, *more])
+    return project
+
+
+def load_or_name(options: GlobalOptions, services: Sequence[str] = ()) -> tuple[Project, bool]:
+    """The project; with a project name and no Compose file an empty one of that name, and False."""
+    name = options.project_name or os.environ.get("COMPOSE_PROJECT_NAME", "")
+    try:
+        return load_project(options, services), True
+    except ModelErrors as errors:
+        if name and not options.files and not errors_in_a_file(errors):
+            return Project(name=name, working_dir=str(_here())), False
+        raise
+
+
+def errors_in_a_file(errors: ModelErrors) -> bool:
+    """Whether a Compose file was found at all."""
+    return any(problem.file for problem in errors.problems)
+
+
+def _here() -> str:
+    return os.getcwd()  # noqa: PTH109 - a text is wanted
+
+
+@asynccontextmanager
+async def session(
+    options: GlobalOptions,
+    project: Project,
+    *,
+    quiet: bool = False,
+    announce: bool = False,
+) -> AsyncIterator[Session]:
+    """A session on the engine that the flags name; progress is drawn while it lasts.
+
+    `announce` says which engine `auto` chose, and why.
+    """
+    choice = choose(options.engine)
+    with printer("quiet" if quiet else options.progress, options.ansi) as show:
+        client = await connect(choice)
+        if announce and choice.spawn and options.engine is None:
+            show(Note(f"Using the embedded engine: {choice.reason}"))
+        for warning in project.warnings:
+            show(Note(warning, warning=True))
+        async with _ticking(show):
+            try:
+                yield Session(
+                    client,
+                    project,
+                    show,
+                    images=cast("ImageSource", options.images),
+                    host_ca=options.host_ca,
+                    environ={**project.environment} or dict(os.environ),
+                    environment_files=tuple(options.env_files),
+                )
+            finally:
+                client.close()
+
+
+@asynccontextmanager
+async def _ticking(show: Printer) -> AsyncIterator[None]:
+    if not show.live:
+        yield
+        return
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            show.tick()
+
+    task = asyncio.create_task(tick(), name="redraw progress")
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def run(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
+    """Run a verb to its end and return its exit code; Ctrl-C gives 130."""
+    try:
+        return asyncio.run(main()) or 0
+    except KeyboardInterrupt:
+        return 130

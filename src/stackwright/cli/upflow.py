@@ -1,0 +1,300 @@
+"""How `up` goes on: in the background, or in the foreground with the containers' output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from stackwright.cli import waterfall
+from stackwright.cli.logview import LogView
+from stackwright.cli.progress import Live, colourful
+from stackwright.engine.errors import ApiError
+from stackwright.plan import graph as graphs
+from stackwright.plan.graph import UpOptions
+from stackwright.plan.labels import image_name
+from stackwright.plan.observed import Container
+from stackwright.run.down import end
+from stackwright.run.errors import NoSuchService, RunError
+from stackwright.run.events import Note
+from stackwright.run.executor import together
+from stackwright.run.images import Images
+from stackwright.run.logs import Ended, Follower, Line
+from stackwright.run.session import Session, containers, observe
+from stackwright.run.timeline import Timeline
+from stackwright.run.up import Up, check_services
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpFlags:
+    """The flags of `up`, as given."""
+
+    services: tuple[str, ...] = ()
+    detach: bool = False
+    wait: bool = False
+    wait_timeout: int | None = None
+    build: bool = False
+    no_build: bool = False
+    pull: str | None = None
+    quiet_pull: bool = False
+    quiet_build: bool = False
+    scale: dict[str, int] = field(default_factory=dict)
+    force_recreate: bool = False
+    no_recreate: bool = False
+    always_recreate_deps: bool = False
+    no_deps: bool = False
+    no_start: bool = False
+    remove_orphans: bool = False
+    renew_anon_volumes: bool = False
+    timeout: int | None = None
+    timestamps: bool = False
+    no_color: bool = False
+    no_log_prefix: bool = False
+    attach: tuple[str, ...] = ()
+    no_attach: tuple[str, ...] = ()
+    attach_dependencies: bool = False
+    abort_on_container_exit: bool = False
+    abort_on_container_failure: bool = False
+    exit_code_from: str | None = None
+    dry_run: bool = False
+    yes: bool = False
+
+    def options(self) -> UpOptions:
+        """What the planner needs of them."""
+        return UpOptions(
+            services=self.services,
+            scale=self.scale,
+            force_recreate=self.force_recreate,
+            no_recreate=self.no_recreate,
+            always_recreate_deps=self.always_recreate_deps,
+            no_deps=self.no_deps,
+            no_start=self.no_start,
+            remove_orphans=self.remove_orphans,
+            wait=self.wait,
+            renew_anonymous_volumes=self.renew_anon_volumes,
+        )
+
+    def job(self, session: Session) -> Up:
+        """The run that they ask for."""
+        build = False if self.no_build else (True if self.build else None)
+        images = Images(session, pull=self.pull, build=build, quiet_pull=self.quiet_pull)
+        return Up(session, self.options(), images, self.timeout)
+
+
+async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
+    """`up -d`, `up --wait`, `create`: returns when everything is as asked for."""
+    job = flags.job(session)
+    try:
+        async with asyncio.timeout(flags.wait_timeout):
+            timeline = await job.run()
+    except TimeoutError:
+        raise RunError(f"the services are not ready after {flags.wait_timeout} s (--wait-timeout)") from None
+    finish_progress(session)
+    print_timeline(timeline, draw)
+    return 0
+
+
+def finish_progress(session: Session) -> None:
+    """Let live lines stand as they are; what follows is printed below them."""
+    if isinstance(session.sink, Live):
+        session.sink.pause()
+
+
+def print_timeline(timeline: Timeline, draw: str) -> None:
+    """The waterfall, to stderr: text for people, one object with --progress json."""
+    if draw == "quiet":
+        return
+    if draw == "json":
+        sys.stderr.write(json.dumps({"timeline": waterfall.as_json(timeline)}) + "\n")
+        return
+    text = waterfall.render(timeline, min(120, shutil.get_terminal_size().columns))
+    if text:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+async def dry_run(session: Session, flags: UpFlags) -> int:
+    """Print the plan with its reasons."""
+    project = session.project
+    check_services(session, flags.services)
+    names = graphs.closure(project, flags.services, no_deps=flags.no_deps)
+    observed = await observe(session, {image_name(project.name, project.services[name]) for name in names})
+    for step in graphs.up(project, observed, flags.options()).values():
+        if step.kind == "converge":
+            for decision in step.decisions:
+                sys.stdout.write(f"{decision.action:<9} {decision.name}: {decision.reason}\n")
+        elif step.kind in ("network", "volume", "remove") or (step.kind == "image" and step.reason != "here"):
+            verb = {"network": "create", "volume": "create", "image": "get", "remove": "remove"}[step.kind]
+            sys.stdout.write(f"{verb:<9} {step.kind} {step.subject}: {step.reason}\n")
+    return 0
+
+
+@contextmanager
+def interrupts(handler: object) -> Iterator[None]:
+    """Call `handler()` on SIGINT and SIGTERM for as long as the context lasts."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handler)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def foreground(session: Session, flags: UpFlags, *, ansi: str, draw: str) -> int:
+    """`up` without -d: the output of the containers until they end or somebody interrupts."""
+    return await Foreground(session, flags, ansi, draw).run()
+
+
+class Foreground:
+    """One attached `up`: brings up, shows output, stops everything at the end."""
+
+    def __init__(self, session: Session, flags: UpFlags, ansi: str, draw: str) -> None:
+        self.session, self.flags, self.draw = session, flags, draw
+        self.view = LogView(
+            colour=not flags.no_color and colourful(ansi, sys.stdout),
+            prefix=not flags.no_log_prefix,
+            timestamps=flags.timestamps,
+        )
+        self.interrupted = 0
+        self.brought_up = False
+        self.again = asyncio.Event()
+        self.first: Ended | None = None
+        self.stopping = asyncio.Event()
+        project = session.project
+        if flags.exit_code_from:
+            check_services(session, (flags.exit_code_from,))
+        self.members = set(graphs.closure(project, flags.services, no_deps=flags.no_deps))
+        self.shown = self._shown()
+
+    def _shown(self) -> set[str]:
+        flags, services = self.flags, self.session.project.services
+        shown = set(flags.attach) or (
+            self.members if flags.attach_dependencies or not flags.services else set(flags.services)
+        )
+        for name in shown:
+            if name not in services:
+                raise NoSuchService(f"no such service: {name}")
+        return {name for name in shown if services[name].attach is not False} - set(flags.no_attach)
+
+    def _member(self, one: Container) -> bool:
+        return one.service in self.members and not one.oneoff
+
+    def _show(self, line: Line | Ended) -> None:
+        if isinstance(line, Ended):
+            self._note_end(line)
+        if line.container.service not in self.shown:
+            return
+        live = self.session.sink if isinstance(self.session.sink, Live) else None
+        if live is not None:
+            live.above(lambda: self.view(line))
+        else:
+            self.view(line)
+
+    def _note_end(self, ended: Ended) -> None:
+        flags = self.flags
+        watched = flags.exit_code_from
+        if watched and ended.container.service != watched and not flags.abort_on_container_exit:
+            pass
+        elif (
+            flags.abort_on_container_exit or watched or (flags.abort_on_container_failure and ended.code)
+        ) and self.first is None:
+            self.first = ended
+            self.stopping.set()
+
+    def _interrupt(self) -> None:
+        self.interrupted += 1
+        if self.interrupted == 1:
+            sys.stderr.write("\nGracefully Stopping... press Ctrl+C again to force\n")
+            self.stopping.set()
+        else:
+            self.again.set()
+
+    async def run(self) -> int:
+        """Returns 0, 130 after an interrupt, or the exit code that was asked for."""
+        with interrupts(self._interrupt):
+            follower = Follower(
+                self.session.engine,
+                self.session.project.name,
+                self._member,
+                self._show,
+                joined_since=time.time(),
+            )
+            try:
+                async with asyncio.TaskGroup() as group:
+                    stopper = group.create_task(self.stopping.wait())
+                    work = group.create_task(self._work(follower))
+                    await asyncio.wait({stopper, work}, return_when=asyncio.FIRST_COMPLETED)
+                    if not work.done():
+                        await self._stop(work)
+                    stopper.cancel()
+            except BaseExceptionGroup as failures:
+                from stackwright.run.executor import first_failure
+
+                raise first_failure(failures) from None
+        return await self._exit_code(follower)
+
+    async def _work(self, follower: Follower) -> None:
+        job = self.flags.job(self.session)
+        async with asyncio.TaskGroup() as group:
+            follower.until_ended = False
+            following = group.create_task(follower.run())
+            timeline = await job.run()
+            self.brought_up = True
+            finish_progress(self.session)
+            print_timeline(timeline, self.draw)
+            follower.until_ended = True
+            follower.wake()
+            await following
+
+    async def _stop(self, work: asyncio.Task[None]) -> None:
+        """Stop everything; the output goes on until the end. A second interrupt kills."""
+
+        async def gracefully() -> None:
+            if not self.brought_up:
+                work.cancel()
+                await asyncio.wait({work})
+            found = await containers(self.session.engine, self.session.project.name)
+            members = [one for one in found if self._member(one)]
+            await end(self.session, members, discard=False, timeout=self.flags.timeout)
+
+        async with asyncio.TaskGroup() as group:
+            stop = group.create_task(gracefully())
+            again = group.create_task(self.again.wait())
+            await asyncio.wait({stop, again}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.done():
+                stop.cancel()
+                await self._kill()
+            again.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2.0):
+                await asyncio.wait({work})
+        work.cancel()
+
+    async def _kill(self) -> None:
+        async def one(container: Container) -> None:
+            with suppress(ApiError):
+                await self.session.engine.kill_container(container.id)
+
+        found = await containers(self.session.engine, self.session.project.name)
+        await together([partial(one, container) for container in found if self._member(container)])
+        self.session.emit(Note("killed"))
+
+    async def _exit_code(self, follower: Follower) -> int:
+        if self.flags.exit_code_from:
+            found = await containers(self.session.engine, self.session.project.name)
+            for one in found:
+                if one.service == self.flags.exit_code_from and not one.oneoff:
+                    return follower.codes.get(one.name, one.exit_code)
+            return 0
+        if self.interrupted:
+            return 130
+        return self.first.code if self.first is not None else 0

@@ -1,0 +1,140 @@
+"""Which containers of one service to keep, start, create, recreate or remove, and why.
+
+The rules of `docker compose up`: a container is kept while its config hash, image, networks and
+volumes are those of the model. Every decision carries its reason for people to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stackwright.model.project import Project
+from stackwright.model.types import Service
+from stackwright.plan import labels
+from stackwright.plan.observed import Container, Observed
+
+Action = Literal["keep", "start", "create", "recreate", "restart", "remove"]
+Policy = Literal["diverged", "force", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens to one container. `container` is the one that exists, None for `create`."""
+
+    action: Action
+    service: str
+    number: int
+    name: str
+    reason: str
+    container: Container | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to decide for a service: how many containers, and when an old one is replaced."""
+
+    scale: int
+    policy: Policy = "diverged"
+    renewed: frozenset[str] = frozenset()
+    """Services being recreated: who shares their namespaces follows, who asked for it restarts."""
+
+
+def decide(
+    project: Project, service: Service, observed: Observed, image_id: str, wish: Wish
+) -> list[Decision]:
+    """Decisions for all containers of `service`, lowest number first.
+
+    `image_id` is what the service's image is locally, empty while unknown (then it is not compared).
+    """
+    existing = observed.of(service.name)
+    why = {one.id: _divergence(project, service, one, image_id, wish) for one in existing}
+    # Up-to-date containers are kept first, so that scaling down removes the outdated ones.
+    ranked = sorted(existing, key=lambda one: (bool(why[one.id]), one.number))
+    decisions = []
+    for index, one in enumerate(ranked):
+        if index >= wish.scale:
+            reason = f"scaled to {wish.scale}"
+            decisions.append(Decision("remove", service.name, one.number, one.name, reason, one))
+            continue
+        decisions.append(_for_existing(project, service, one, why[one.id], wish))
+    number = max((one.number for one in existing), default=0)
+    for _ in range(len(existing), wish.scale):
+        number += 1
+        name = labels.container_name(project.name, service, number)
+        decisions.append(Decision("create", service.name, number, name, "not there yet"))
+    return sorted(decisions, key=lambda decision: decision.number)
+
+
+def _for_existing(project: Project, service: Service, one: Container, why: str, wish: Wish) -> Decision:
+    if why:
+        name = labels.container_name(project.name, service, one.number)
+        return Decision("recreate", service.name, one.number, name, why, one)
+    if one.state in ("running", "restarting"):
+        for name, dependency in service.depends_on.items():
+            if dependency.restart and name in wish.renewed:
+                reason = f"{name} is replaced, and depends_on.{name}.restart is set"
+                return Decision("restart", service.name, one.number, one.name, reason, one)
+        return Decision("keep", service.name, one.number, one.name, "up to date", one)
+    if one.state == "exited" and one.exit_code == 0 and is_one_shot(project, service.name):
+        return Decision("keep", service.name, one.number, one.name, "it completed", one)
+    reason = {"created": "not started yet", "paused": "paused"}.get(one.state, f"it is {one.state}")
+    return Decision("start", service.name, one.number, one.name, reason, one)
+
+
+def _divergence(project: Project, service: Service, one: Container, image_id: str, wish: Wish) -> str:
+    """Why the container is outdated; empty when it is not."""
+    if wish.policy == "never":
+        return ""
+    if wish.policy == "force":
+        return "--force-recreate"
+    if one.config_hash != project.config_hashes.get(service.name, ""):
+        return "its configuration changed"
+    known = one.labels.get(labels.IMAGE) or one.image_id
+    if image_id and known and known != image_id:
+        return "its image changed"
+    for shared in shares(service):
+        if shared in wish.renewed:
+            return f"it shares namespaces with {shared}, which is replaced"
+    missing = [
+        project.networks[key].name
+        for key in service.networks
+        if key in project.networks and project.networks[key].name not in one.networks
+    ]
+    if missing and not service.network_mode and one.networks:
+        return f"it is not connected to {', '.join(sorted(missing))}"
+    return _volume_divergence(project, service, one)
+
+
+def _volume_divergence(project: Project, service: Service, one: Container) -> str:
+    mounted = {
+        mount.get("Destination"): mount.get("Name") for mount in one.mounts if mount.get("Type") == "volume"
+    }
+    for mount in service.volumes:
+        if mount.type == "volume" and mount.source in project.volumes:
+            target = mount.target.rstrip("/") or "/"
+            name = project.volumes[mount.source].name
+            if mounted.get(target, name) != name:
+                return f"the volume at {target} changed"
+    return ""
+
+
+def is_one_shot(project: Project, name: str) -> bool:
+    """Whether others wait for this service to complete: once it has, it is not run again unchanged."""
+    return any(
+        dependency.condition == "service_completed_successfully"
+        for other in project.services.values()
+        for key, dependency in other.depends_on.items()
+        if key == name
+    )
+
+
+def shares(service: Service) -> list[str]:
+    """Services whose containers must exist first: their namespaces or volumes are shared."""
+    found = [
+        mode.removeprefix("service:")
+        for mode in (service.network_mode, service.ipc, service.pid)
+        if mode.startswith("service:")
+    ]
+    found += [text.partition(":")[0] for text in service.volumes_from if not text.startswith("container:")]
+    return list(dict.fromkeys(found))

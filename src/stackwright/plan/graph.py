@@ -1,0 +1,250 @@
+"""Steps and what each one waits for: the plan as a graph, with a reason on every step.
+
+    network, volume, image ──► converge ──► start ──► ready
+                                  ▲            ▲
+        (services whose namespaces are shared) └── ready of every depends_on
+
+`converge` makes the containers, `start` starts them; between both stand the dependencies. So all
+images, networks and containers of a project are made side by side, and a service starts the
+moment its conditions hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stackwright.model.project import Project
+from stackwright.plan.decide import Decision, Policy, Wish, decide, shares
+from stackwright.plan.labels import image_name
+from stackwright.plan.observed import Container, Observed
+
+Kind = Literal["network", "volume", "image", "converge", "start", "ready", "remove", "halt", "discard"]
+Condition = Literal[
+    "service_started", "service_healthy", "service_completed_successfully", "running_or_healthy"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do. `subject` is a service, network or volume key, or a container's name."""
+
+    id: str
+    kind: Kind
+    subject: str
+    needs: tuple[str, ...] = ()
+    reason: str = ""
+    decisions: tuple[Decision, ...] = ()
+    condition: Condition = "service_started"
+    containers: tuple[Container, ...] = ()
+    optional: bool = False
+    """Its failure is a warning: every dependent said `required: false`."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `up` and `create` were asked to do."""
+
+    services: tuple[str, ...] = ()
+    scale: Mapping[str, int] = field(default_factory=dict)
+    force_recreate: bool = False
+    no_recreate: bool = False
+    always_recreate_deps: bool = False
+    no_deps: bool = False
+    no_start: bool = False
+    remove_orphans: bool = False
+    wait: bool = False
+    renew_anonymous_volumes: bool = False
+
+
+Graph = dict[str, Step]
+
+
+def closure(project: Project, names: Iterable[str], *, no_deps: bool = False) -> list[str]:
+    """The named services (all when none is named) with everything they depend on, dependencies first."""
+    ordered: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in ordered or name not in project.services:
+            return
+        if not no_deps:
+            service = project.services[name]
+            for dependency in sorted({*service.depends_on, *shares(service)}):
+                visit(dependency)
+        ordered[name] = None
+
+    for name in list(names) or list(project.services):
+        visit(name)
+    return list(ordered)
+
+
+def wishes(project: Project, observed: Observed, options: UpOptions, names: list[str]) -> dict[str, Wish]:
+    """For every service, in dependency order: the scale, and which of the others are being replaced."""
+    result: dict[str, Wish] = {}
+    renewed: set[str] = set()
+    targets = set(options.services) or set(names)
+    for name in names:
+        service = project.services[name]
+        policy: Policy = "diverged"
+        if (name in targets and options.force_recreate) or (
+            name not in targets and options.always_recreate_deps
+        ):
+            policy = "force"
+        elif options.no_recreate:
+            policy = "never"
+        wish = Wish(options.scale.get(name, service.replicas), policy, frozenset(renewed))
+        result[name] = wish
+        image_id = observed.images.get(image_name(project.name, service), "")
+        if any(one.action == "recreate" for one in decide(project, service, observed, image_id, wish)):
+            renewed.add(name)
+    return result
+
+
+def up(project: Project, observed: Observed, options: UpOptions) -> Graph:
+    """The graph that brings the wanted services up."""
+    names = closure(project, options.services, no_deps=options.no_deps)
+    wanted = wishes(project, observed, options, names)
+    steps: list[Step] = []
+    for key in sorted({key for name in names for key in project.services[name].networks}):
+        if project.networks[key].name not in observed.networks:
+            reason = "external" if project.networks[key].external else "not there yet"
+            steps.append(Step(f"network:{key}", "network", key, reason=reason))
+    used = {
+        mount.source for name in names for mount in project.services[name].volumes if mount.type == "volume"
+    }
+    for key in sorted(used & set(project.volumes)):
+        if project.volumes[key].name not in observed.volumes:
+            reason = "external" if project.volumes[key].external else "not there yet"
+            steps.append(Step(f"volume:{key}", "volume", key, reason=reason))
+    made = {step.id for step in steps}
+    for name in names:
+        steps += _service_steps(project, observed, options, name, wanted[name], made, set(names))
+    if options.remove_orphans:
+        for one in orphans(project, observed):
+            steps.append(
+                Step(
+                    f"remove:{one.name}",
+                    "remove",
+                    one.name,
+                    reason="no such service any more",
+                    containers=(one,),
+                )
+            )
+    return {step.id: step for step in steps}
+
+
+def _service_steps(
+    project: Project,
+    observed: Observed,
+    options: UpOptions,
+    name: str,
+    wish: Wish,
+    made: set[str],
+    chosen: set[str],
+) -> list[Step]:
+    service = project.services[name]
+    image = image_name(project.name, service)
+    image_id = observed.images.get(image, "")
+    decisions = tuple(decide(project, service, observed, image_id, wish))
+    resources = [f"network:{key}" for key in service.networks]
+    resources += [f"volume:{mount.source}" for mount in service.volumes if mount.type == "volume"]
+    shared = [f"converge:{other}" for other in shares(service) if other in chosen]
+    needs = [f"image:{name}", *(step for step in resources if step in made), *shared]
+    steps = [
+        Step(f"image:{name}", "image", name, reason="here" if image_id else "not on the engine"),
+        Step(f"converge:{name}", "converge", name, tuple(needs), _summary(decisions), decisions),
+    ]
+    if options.no_start:
+        return steps
+    gates = [
+        f"ready:{other}:{dependency.condition}"
+        for other, dependency in service.depends_on.items()
+        if other in chosen
+    ]
+    gates += [f"start:{other}" for other in shares(service) if other in chosen]
+    reason = "after " + ", ".join(gate.removeprefix("ready:") for gate in gates) if gates else ""
+    steps.append(Step(f"start:{name}", "start", name, (f"converge:{name}", *gates), reason, decisions))
+    conditions: dict[Condition, bool] = {}
+    for other in chosen:
+        dependency = project.services[other].depends_on.get(name)
+        if dependency is not None:
+            optional = conditions.get(dependency.condition, True) and not dependency.required
+            conditions[dependency.condition] = optional
+    if options.wait and (not options.services or name in options.services):
+        # What a dependent waits for already is at least as much as "running or healthy".
+        strict: list[Condition] = ["service_healthy", "service_completed_successfully"]
+        conditions[next((one for one in strict if one in conditions), "running_or_healthy")] = False
+    for condition, optional in conditions.items():
+        steps.append(
+            Step(
+                f"ready:{name}:{condition}",
+                "ready",
+                name,
+                (f"start:{name}",),
+                condition=condition,
+                optional=optional,
+            )
+        )
+    return steps
+
+
+def _summary(decisions: tuple[Decision, ...]) -> str:
+    return "; ".join(dict.fromkeys(f"{one.action}: {one.reason}" for one in decisions))
+
+
+def orphans(project: Project, observed: Observed) -> list[Container]:
+    """Containers of the project whose service is in no file any more."""
+    known = {*project.services, *project.disabled_services}
+    return [one for one in observed.containers if not one.oneoff and one.service not in known]
+
+
+def dependencies(container: Container) -> list[str]:
+    """The services it depends on, as its label remembers: works without the Compose file."""
+    from stackwright.plan import labels
+
+    text = container.labels.get(labels.DEPENDS_ON, "")
+    return [entry.partition(":")[0] for entry in text.split(",") if entry]
+
+
+def halt(containers: Iterable[Container], *, discard: bool) -> Graph:
+    """Stop containers (and remove them with `discard`): a service goes after everything that needs it."""
+    by_service: dict[str, list[Container]] = {}
+    for one in containers:
+        by_service.setdefault(one.service, []).append(one)
+    dependents: dict[str, set[str]] = {name: set() for name in by_service}
+    for name, members in by_service.items():
+        for one in members:
+            for other in dependencies(one):
+                if other in dependents and other != name:
+                    dependents[other].add(name)
+    _break_cycles(dependents)
+    kind: Kind = "discard" if discard else "halt"
+    return {
+        f"{kind}:{name}": Step(
+            f"{kind}:{name}",
+            kind,
+            name,
+            tuple(f"{kind}:{other}" for other in sorted(dependents[name])),
+            containers=tuple(sorted(members, key=lambda one: one.number)),
+        )
+        for name, members in by_service.items()
+    }
+
+
+def _break_cycles(edges: dict[str, set[str]]) -> None:
+    """Old labels may contradict each other (files changed between two runs); never wait in a circle."""
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in done:
+            return
+        for other in list(edges[name]):
+            if other in (*path, name):
+                edges[name].discard(other)
+            else:
+                visit(other, (*path, name))
+        done.add(name)
+
+    for name in edges:
+        visit(name, ())

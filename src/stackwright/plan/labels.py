@@ -1,0 +1,89 @@
+"""The labels and names that `docker compose` gives to what it makes.
+
+They are the whole memory of a project: each tool finds, by them, what the other brought up.
+"""
+
+from __future__ import annotations
+
+from stackwright.model.project import Project
+from stackwright.model.types import Service
+
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+NUMBER = "com.docker.compose.container-number"
+ONEOFF = "com.docker.compose.oneoff"
+CONFIG_HASH = "com.docker.compose.config-hash"
+VERSION = "com.docker.compose.version"
+WORKING_DIR = "com.docker.compose.project.working_dir"
+CONFIG_FILES = "com.docker.compose.project.config_files"
+ENVIRONMENT_FILE = "com.docker.compose.project.environment_file"
+DEPENDS_ON = "com.docker.compose.depends_on"
+IMAGE = "com.docker.compose.image"
+REPLACE = "com.docker.compose.replace"
+SLUG = "com.docker.compose.slug"
+NETWORK = "com.docker.compose.network"
+VOLUME = "com.docker.compose.volume"
+
+COMPOSE_VERSION = "2.40.3"
+"""The `docker compose` whose conventions these are; tools read the label to tell old schemes apart."""
+
+
+def container_name(project: str, service: Service, number: int) -> str:
+    """`container_name`, or `<project>-<service>-<number>`."""
+    return service.container_name or f"{project}-{service.name}-{number}"
+
+
+def image_name(project: str, service: Service) -> str:
+    """`image`, or the name under which the service's build is tagged."""
+    return service.image or f"{project}-{service.name}"
+
+
+def depends_on(service: Service) -> str:
+    """The value of the depends_on label: `db:service_healthy:false,cache:service_started:true`."""
+    return ",".join(
+        f"{name}:{dependency.condition}:{'true' if dependency.restart else 'false'}"
+        for name, dependency in sorted(service.depends_on.items())
+    )
+
+
+def container_labels(
+    project: Project,
+    service: Service,
+    *,
+    number: int,
+    image_id: str,
+    oneoff: bool = False,
+    environment_files: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """All labels of a container: the service's own, then ours."""
+    labels = {
+        **service.labels,
+        PROJECT: project.name,
+        SERVICE: service.name,
+        VERSION: COMPOSE_VERSION,
+        WORKING_DIR: project.working_dir,
+        CONFIG_FILES: ",".join(project.compose_files),
+        NUMBER: str(number),
+        ONEOFF: "True" if oneoff else "False",
+        CONFIG_HASH: project.config_hashes.get(service.name, ""),
+        DEPENDS_ON: depends_on(service),
+        IMAGE: image_id,
+    }
+    if environment_files:
+        labels[ENVIRONMENT_FILE] = ",".join(environment_files)
+    return labels
+
+
+def network_labels(project: Project, key: str) -> dict[str, str]:
+    """Labels of a network that we create."""
+    return {**project.networks[key].labels, PROJECT: project.name, NETWORK: key, VERSION: COMPOSE_VERSION}
+
+
+def volume_labels(project: Project, key: str) -> dict[str, str]:
+    """Labels of a volume that we create."""
+    return {**project.volumes[key].labels, PROJECT: project.name, VOLUME: key, VERSION: COMPOSE_VERSION}
+
+
+def project_filter(project: str, *more: str) -> dict[str, list[str]]:
+    """The Engine API filter for a project's objects."""
+    return {"label": [f"{PROJECT}={project}", *more]}

@@ -1,0 +1,156 @@
+"""Builds a service's image: packs the context, passes proxies and the host's CA, reports progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+
+from stackwright.dockerfile import DockerfileError, base_images
+from stackwright.engine.errors import ApiError, BuildFailed
+from stackwright.model.types import Build, Service
+from stackwright.plan import labels
+from stackwright.run import context as contexts
+from stackwright.run.errors import RunError, Unsupported
+from stackwright.run.events import Note, Output, Progress
+from stackwright.run.session import Session, image_id, place
+
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
+_CERTIFICATE_SIGNS = (
+    "self-signed certificate",
+    "self signed certificate",
+    "certificate verify failed",
+    "unable to get local issuer certificate",
+    "certificate signed by unknown authority",
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "server certificate verification failed",
+)
+
+
+class BuildError(RunError):
+    """A service's image could not be built; `output` holds the last lines of the build."""
+
+    code = "image.build_failed"
+
+    def __init__(self, message: str, output: tuple[str, ...], *, hint: str = "", place: str = "") -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.output = output
+
+
+def proxy_arguments(environ: Mapping[str, str]) -> dict[str, str]:
+    """The proxy variables that are set, in the spelling in which they are set: Docker's predefined args."""
+    names = [*PROXY_VARIABLES, *(name.lower() for name in PROXY_VARIABLES)]
+    return {name: environ[name] for name in names if environ.get(name)}
+
+
+def host_ca(environ: Mapping[str, str]) -> str | None:
+    """The CA bundle that the host's environment names, if it can be read."""
+    for name in CA_VARIABLES:
+        path = environ.get(name)
+        if path and os.access(path, os.R_OK):
+            return path
+    return None
+
+
+async def build(
+    session: Session,
+    service: Service,
+    name: str,
+    *,
+    ensure_base: Callable[[str], Awaitable[None]],
+    no_cache: bool = False,
+    arguments: Mapping[str, str | None] | None = None,
+) -> str:
+    """Build `service` as `name` and return the image's id.
+
+    `ensure_base` is awaited with every image that the Dockerfile starts from. `arguments` are
+    `--build-arg`; they win over the model's. Raises `BuildError`.
+    """
+    recipe = service.build
+    assert recipe is not None
+    where = place(session.project, f"services.{service.name}.build")
+    values = _arguments(session, recipe, arguments or {})
+    packed = await contexts.pack(recipe, where)
+    session.emit(Progress(name, "Building"))
+    for reference in _bases(packed.dockerfile_text, values, recipe, where):
+        await ensure_base(reference)
+    headers = _ca_headers(session, name)
+    tags = [name, *recipe.tags]
+    try:
+        async for message in session.engine.build(
+            packed.stream(),
+            tag=tags,
+            dockerfile=packed.dockerfile,
+            buildargs=values,
+            target=recipe.target,
+            labels={
+                **recipe.labels,
+                labels.PROJECT: session.project.name,
+                labels.SERVICE: service.name,
+                labels.VERSION: labels.COMPOSE_VERSION,
+            },
+            nocache=no_cache or recipe.no_cache,
+            network=recipe.network,
+            extra_hosts=[f"{host}:{ip}" for host, ips in recipe.extra_hosts.items() for ip in ips],
+            cache_from=recipe.cache_from,
+            shm_size=recipe.shm_size or None,
+            platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
+            headers=headers,
+        ):
+            for line in str(message.get("stream", "")).splitlines():
+                if line.strip():
+                    session.emit(Output(name, line.rstrip()))
+    except BuildFailed as error:
+        raise _failed(session, service, error.message, error.output, where) from error
+    except ApiError as error:
+        raise _failed(session, service, error.message, (), where) from error
+    session.emit(Progress(name, "Built", "done"))
+    return await image_id(session.engine, name)
+
+
+def _arguments(session: Session, recipe: Build, more: Mapping[str, str | None]) -> dict[str, str]:
+    values = proxy_arguments(session.environ)
+    for key, value in {**recipe.args, **more}.items():
+        known = value if value is not None else session.environ.get(key)
+        if known is not None:
+            values[key] = known
+    return values
+
+
+def _bases(text: str, values: Mapping[str, str], recipe: Build, where: str) -> list[str]:
+    try:
+        found = base_images(text, values, recipe.target)
+    except DockerfileError as error:
+        raise RunError(str(error), place=where) from error
+    return [reference for reference in found if reference not in recipe.additional_contexts]
+
+
+def _ca_headers(session: Session, name: str) -> dict[str, str]:
+    if session.engine.kind != "embedded":
+        return {}
+    if not session.host_ca:
+        return {"X-Stackwright-Host-CA": "off"}
+    bundle = host_ca(session.environ)
+    if bundle is None:
+        return {}
+    session.emit(
+        Note(f"{name}: RUN steps trust the host's certificate authorities ({bundle}; --no-host-ca: off)")
+    )
+    return {"X-Stackwright-Host-CA": bundle}
+
+
+def _failed(
+    session: Session, service: Service, message: str, output: tuple[str, ...], where: str
+) -> BuildError | Unsupported:
+    text = "\n".join((message, *output))
+    hint = ""
+    if any(sign in text for sign in _CERTIFICATE_SIGNS):
+        hint = "this network's proxy signs with its own certificate authority; " + (
+            "leave out --no-host-ca"
+            if session.engine.kind == "embedded"
+            else "the embedded engine lends it to RUN steps (--engine embedded); with Docker, COPY your "
+            "company's CA certificate into the image and run update-ca-certificates before downloading"
+        )
+    elif "registry" in message and session.engine.kind != "embedded":
+        hint = "a base image could not be fetched"
+    return BuildError(f"building service {service.name} failed: {message}", output, hint=hint, place=where)

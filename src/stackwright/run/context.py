@@ -1,0 +1,144 @@
+"""A build's context as a tar stream: the folder, less what .dockerignore names, plus the Dockerfile."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import secrets
+import stat
+import tarfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackwright.dockerfile import DockerfileError, DockerIgnore
+from stackwright.model.types import Build
+from stackwright.run.errors import RunError, Unsupported
+
+PIECE = 1 << 18
+REMOTE = ("http://", "https://", "git://", "git@", "ssh://", "github.com/", "docker-image://")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A context ready to be sent. `dockerfile` is its path inside the tar."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    dockerfile: str
+    dockerfile_text: str
+    extra: tuple[tuple[str, bytes], ...] = ()
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The tar, piece by piece; files are read while it is sent."""
+        buffer = _Buffer()
+        with tarfile.open(fileobj=buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+            for path in self.files:
+                await asyncio.to_thread(_add, tar, self.folder, path)
+                if buffer.size > PIECE:
+                    yield buffer.take()
+            for name, content in self.extra:
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(content), 0o644
+                tar.addfile(member, io.BytesIO(content))
+        yield buffer.take()
+
+
+class _Buffer(io.RawIOBase):
+    """What tarfile has written and nobody has taken yet."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        part = bytes(data)  # type: ignore[call-overload]
+        self._parts.append(part)
+        self.size += len(part)
+        return len(part)
+
+    def take(self) -> bytes:
+        """Everything since the last call."""
+        data, self._parts, self.size = b"".join(self._parts), [], 0
+        return data
+
+
+def _add(tar: tarfile.TarFile, folder: Path, path: Path) -> None:
+    member = tar.gettarinfo(path, arcname=str(path.relative_to(folder)))
+    # Builds must not depend on who checked the files out.
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    if member.isreg():
+        with path.open("rb") as file:
+            tar.addfile(member, file)
+    else:
+        tar.addfile(member)
+
+
+async def pack(recipe: Build, where: str) -> Packed:
+    """Read the Dockerfile and list the context's files. Raises `RunError` where something is missing."""
+    if recipe.context.startswith(REMOTE):
+        raise Unsupported(f"remote build context {recipe.context} is not supported", place=where)
+    folder = Path(recipe.context)
+    if not folder.is_dir():
+        raise RunError(f"build context {folder} is not a folder", place=where)
+    return await asyncio.to_thread(_pack, recipe, folder, where)
+
+
+def _pack(recipe: Build, folder: Path, where: str) -> Packed:
+    extra: tuple[tuple[str, bytes], ...] = ()
+    hidden = f".dockerfile.{secrets.token_hex(8)}"
+    if recipe.dockerfile_inline:
+        name, text = hidden, recipe.dockerfile_inline
+        extra = ((name, text.encode()),)
+        own = folder / "Dockerfile"
+    else:
+        own = folder / (recipe.dockerfile or "Dockerfile")
+        try:
+            text = own.read_text()
+        except OSError as error:
+            raise RunError(f"Dockerfile {own} cannot be read: {error.strerror}", place=where) from error
+        except UnicodeDecodeError as error:
+            raise RunError(f"Dockerfile {own} is not UTF-8 text", place=where) from error
+        inside = os.path.normpath(own)
+        if inside.startswith(os.path.normpath(folder) + os.sep):
+            name = os.path.relpath(inside, folder)
+        else:
+            name = hidden
+            extra = ((name, text.encode()),)
+    ignored = _ignored(folder, own, where)
+    files = tuple(path for path in _walk(folder, ignored, keep={name, ".dockerignore"}))
+    return Packed(folder, files, name, text, extra)
+
+
+def _ignored(folder: Path, dockerfile: Path, where: str) -> DockerIgnore:
+    """What `<Dockerfile>.dockerignore` or `.dockerignore` leaves out."""
+    for candidate in (dockerfile.with_name(dockerfile.name + ".dockerignore"), folder / ".dockerignore"):
+        if candidate.is_file():
+            try:
+                return DockerIgnore.parse(candidate.read_text())
+            except (DockerfileError, OSError, UnicodeDecodeError) as error:
+                raise RunError(f"{candidate}: {error}", place=where) from error
+    return DockerIgnore()
+
+
+def _walk(folder: Path, ignored: DockerIgnore, keep: set[str]) -> list[Path]:
+    found: list[Path] = []
+
+    def visit(parent: Path, prefix: str) -> None:
+        for entry in sorted(os.scandir(parent), key=lambda one: one.name):
+            name = prefix + entry.name
+            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
+                continue
+            leave = name not in keep and ignored.excludes(name)
+            if not leave:
+                found.append(Path(entry.path))
+            if entry.is_dir(follow_symlinks=False) and (not leave or ignored.may_include_below(name)):
+                visit(Path(entry.path), name + "/")
+
+    visit(folder, "")
+    return found

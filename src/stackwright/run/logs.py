@@ -1,0 +1,204 @@
+"""The output of a project's containers: history merged in time order, then live, across restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from stackwright.engine.client import EngineClient
+from stackwright.engine.errors import EngineError, NotFound
+from stackwright.plan import labels
+from stackwright.plan.observed import Container
+from stackwright.run.session import containers as list_containers
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of output. `time` is the engine's RFC 3339 text with nanoseconds."""
+
+    container: Container
+    stream: int
+    time: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A container's process ended."""
+
+    container: Container
+    code: int
+
+
+Show = Callable[[Line | Ended], None]
+
+
+async def lines(
+    engine: EngineClient,
+    container: Container,
+    *,
+    follow: bool = False,
+    since: str | None = None,
+    until: str | None = None,
+    tail: str = "all",
+) -> AsyncIterator[Line]:
+    """A container's lines; a partial last line is a line."""
+    rest: dict[int, bytes] = {}
+    async for chunk in engine.logs(
+        container.id, follow=follow, since=since, until=until, timestamps=True, tail=tail
+    ):
+        *whole, rest[chunk.stream] = (rest.get(chunk.stream, b"") + chunk.data).split(b"\n")
+        for piece in whole:
+            yield _line(container, chunk.stream, piece)
+    for stream, piece in rest.items():
+        if piece:
+            yield _line(container, stream, piece)
+
+
+def _line(container: Container, stream: int, data: bytes) -> Line:
+    stamp, _, text = data.decode("utf-8", "replace").partition(" ")
+    return Line(container, stream, stamp, text.rstrip("\r"))
+
+
+async def history(
+    engine: EngineClient,
+    found: list[Container],
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    tail: str = "all",
+) -> list[Line]:
+    """What the containers have printed so far, merged in the order of time."""
+
+    async def one(container: Container) -> list[Line]:
+        with suppress(NotFound):
+            return [line async for line in lines(engine, container, since=since, until=until, tail=tail)]
+        return []
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(container)) for container in found]
+    return list(heapq.merge(*(task.result() for task in tasks), key=lambda line: line.time))
+
+
+class Follower:
+    """Shows the live output of a project's containers, also of those that restart or join later.
+
+    `wanted` chooses containers. `run` ends when none of them runs any more, if `until_ended`.
+    """
+
+    def __init__(
+        self,
+        engine: EngineClient,
+        project: str,
+        wanted: Callable[[Container], bool],
+        show: Show,
+        *,
+        until_ended: bool = True,
+        joined_since: float | None = None,
+    ) -> None:
+        self.engine, self.project, self.wanted, self.show = engine, project, wanted, show
+        self.until_ended = until_ended
+        self.last: dict[str, str] = {}
+        """Container id to the time of its last line shown, for who continues after a history."""
+        self.codes: dict[str, int] = {}
+        """Container name to its last exit code."""
+        self._joined_since = joined_since if joined_since is not None else time.time()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self._started: set[str] = set()
+
+    async def run(self) -> None:
+        """Follow until nothing is left to follow (or for ever)."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                listener = group.create_task(self._listen())
+                while True:
+                    self._changed.clear()
+                    running = await self._attach(group)
+                    if self.until_ended and not running and not self._tasks:
+                        listener.cancel()
+                        return
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(2.0):
+                            await self._changed.wait()
+        except BaseExceptionGroup as failures:
+            from stackwright.run.executor import first_failure
+
+            raise first_failure(failures) from None
+
+    def wake(self) -> None:
+        """Look again now."""
+        self._changed.set()
+
+    async def _attach(self, group: asyncio.TaskGroup) -> bool:
+        found = [one for one in await list_containers(self.engine, self.project) if self.wanted(one)]
+        for one in found:
+            # A container that ended between two looks is read to its end too, once.
+            fresh = (
+                one.id not in self.last and one.state != "created" and one.created >= self._joined_since - 1
+            )
+            if one.id not in self._tasks and (one.state in ("running", "paused") or fresh):
+                self._tasks[one.id] = group.create_task(self._follow(one))
+        return any(one.running for one in found)
+
+    async def _follow(self, one: Container) -> None:
+        since = _next(self.last[one.id]) if one.id in self.last else f"{self._joined_since:.9f}"
+        self.last.setdefault(one.id, "")
+        if not self.last[one.id]:
+            since = f"{self._joined_since:.9f}"
+        try:
+            async for line in lines(self.engine, one, follow=True, since=since):
+                if line.time > self.last[one.id]:
+                    self.last[one.id] = line.time
+                    self.show(line)
+            await self._ended(one)
+        except EngineError:
+            pass  # the container was removed, or the engine is restarting: the next look tells
+        finally:
+            del self._tasks[one.id]
+            self._changed.set()
+
+    async def _ended(self, one: Container) -> None:
+        pause = 0.005
+        while True:
+            state = (await self.engine.inspect_container(one.id))["State"]
+            if not state.get("Running") or state.get("Restarting"):
+                break
+            if pause > 0.3:
+                return
+            await asyncio.sleep(pause)
+            pause *= 2
+        code = int(state.get("ExitCode") or 0)
+        self.codes[one.name] = code
+        self.show(Ended(one, code))
+
+    async def _listen(self) -> None:
+        filters = {
+            "type": ["container"],
+            "event": ["start", "die", "destroy"],
+            **labels.project_filter(self.project),
+        }
+        while True:
+            with suppress(EngineError):
+                async for message in self.engine.events(filters=filters):
+                    if message.get("status") == "start" or message.get("Action") == "start":
+                        self._started.add(str(message.get("id", "")))
+                    self._changed.set()
+            await asyncio.sleep(0.2)
+
+
+def _next(stamp: str) -> str:
+    """The engine's `since` for everything after an RFC 3339 time with nanoseconds."""
+    if not stamp:
+        return "0"
+    from datetime import UTC, datetime
+
+    seconds, _, fraction = stamp.removesuffix("Z").partition(".")
+    moment = datetime.fromisoformat(seconds[:19]).replace(tzinfo=UTC)
+    digits = "".join(char for char in fraction if char.isdigit())[:9].ljust(9, "0")
+    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(digits) + 1
+    return f"{nanoseconds // 1_000_000_000}.{nanoseconds % 1_000_000_000:09d}"

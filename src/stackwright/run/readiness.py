@@ -1,0 +1,136 @@
+"""Waiting for a service: the moment it is ready, not the moment somebody looks again.
+
+The embedded engine probes adaptively itself and says so with events. Other engines probe first
+after a whole `interval`; there we run the same test by exec, within milliseconds of the start and
+then less and less often, up to the interval. Our probes can only end the wait early: the verdict
+"unhealthy", with retries and start_period, stays the engine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from stackwright.engine.errors import ApiError, EngineGone, NotFound
+from stackwright.plan.graph import Condition
+from stackwright.run.session import Session
+from stackwright.run.watch import Watch
+
+JSON = dict[str, Any]
+FIRST_PROBE = 0.005
+GROWTH = 1.6
+LOOK_AGAIN = 1.0
+
+
+class NotReady(Exception):  # noqa: N818 - an outcome, turned into ServiceFailed by who knows the service
+    """The wait ended without success: why, and the container's last inspection."""
+
+    def __init__(self, why: str, container: JSON) -> None:
+        super().__init__(why)
+        self.why, self.container = why, container
+
+
+async def await_condition(session: Session, watch: Watch, container: str, condition: Condition) -> str:
+    """Wait until the container meets the condition; returns Started, Healthy, Exited or Running.
+
+    Raises `NotReady`.
+    """
+    if condition == "service_completed_successfully":
+        return await _completed(session, watch, container)
+    state = await session.engine.inspect_container(container)
+    check = state["Config"].get("Healthcheck") or {}
+    has_check = bool(check.get("Test")) and check["Test"] != ["NONE"]
+    if condition == "service_started":
+        return "Started"
+    if not has_check:
+        if condition == "service_healthy":
+            raise NotReady("it has no health check, so it can never be healthy", state)
+        return _running(state)
+    async with asyncio.TaskGroup() as group:
+        prober = None
+        if session.engine.kind != "embedded" and _status(state) != "healthy":
+            prober = group.create_task(_probe(session, watch, container, check))
+        try:
+            return await _healthy(session, watch, container, prober)
+        finally:
+            if prober is not None:
+                prober.cancel()
+
+
+def _running(state: JSON) -> str:
+    if not state["State"].get("Running") and state["State"].get("ExitCode"):
+        raise NotReady("it ended", state)
+    return "Running" if state["State"].get("Running") else "Exited"
+
+
+async def _look(session: Session, container: str) -> JSON:
+    try:
+        return await session.engine.inspect_container(container)
+    except NotFound:
+        raise NotReady("it was removed while we waited for it", {}) from None
+
+
+async def _healthy(session: Session, watch: Watch, container: str, prober: asyncio.Task[bool] | None) -> str:
+    pause = 0.02
+    while True:
+        state = await _look(session, container)
+        status = _status(state)
+        if status == "healthy" or (prober is not None and prober.done() and prober.result()):
+            return "Healthy"
+        if status == "unhealthy":
+            raise NotReady("its health check failed", state)
+        current = state["State"]
+        if not current.get("Running") and not current.get("Restarting"):
+            raise NotReady("it ended", state)
+        if current.get("Restarting") or current.get("Status") == "restarting":
+            raise NotReady("it ends again and again", state)
+        await watch.changed(container, pause)
+        pause = min(pause * GROWTH, LOOK_AGAIN)
+
+
+async def _completed(session: Session, watch: Watch, container: str) -> str:
+    pause = 0.02
+    while True:
+        state = await _look(session, container)
+        current = state["State"]
+        if current.get("Status") in ("exited", "dead"):
+            if current.get("ExitCode") == 0:
+                return "Exited"
+            raise NotReady("it did not complete successfully", state)
+        await watch.changed(container, pause)
+        pause = min(pause * GROWTH, LOOK_AGAIN)
+
+
+def _status(state: JSON) -> str:
+    return str((state["State"].get("Health") or {}).get("Status", ""))
+
+
+async def _probe(session: Session, watch: Watch, container: str, check: JSON) -> bool:
+    """Run the health check's own test until it passes; True, or it is cancelled."""
+    test = list(check["Test"])
+    command = ["/bin/sh", "-c", *test[1:2]] if test[0] == "CMD-SHELL" else test[1:]
+    if (shell := (check.get("Shell") or None)) and test[0] == "CMD-SHELL":
+        command = [*shell, test[1]]
+    interval = (check.get("Interval") or 30e9) / 1e9
+    timeout = (check.get("Timeout") or 30e9) / 1e9
+    pause = FIRST_PROBE
+    while True:
+        await asyncio.sleep(min(pause, interval))
+        pause *= GROWTH
+        with suppress(ApiError, EngineGone):
+            code = await _within(timeout, lambda: session.engine.run_exec(container, command))
+            if code is not None and code[0] == 0:
+                watch.notify(container)
+                return True
+
+
+async def _within(
+    seconds: float, call: Callable[[], Awaitable[tuple[int, bytes]]]
+) -> tuple[int, bytes] | None:
+    try:
+        async with asyncio.timeout(seconds):
+            return await call()
+    except TimeoutError:
+        return None

@@ -1,0 +1,113 @@
+"""Networks and volumes: made where they are ours, looked for where they are external."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from stackwright.engine.errors import Conflict, NotFound
+from stackwright.plan import labels
+from stackwright.run.errors import ResourceMissing
+from stackwright.run.events import Progress
+from stackwright.run.session import Session, place
+
+
+async def create_network(session: Session, key: str) -> None:
+    """Create the network `key` of the model; an external one must exist."""
+    network = session.project.networks[key]
+    if network.external:
+        try:
+            await session.engine.inspect_network(network.name)
+        except NotFound:
+            raise ResourceMissing(
+                f"network {network.name} is declared as external, but could not be found",
+                hint=f"create it with: docker network create {network.name}",
+                place=place(session.project, f"networks.{key}"),
+            ) from None
+        return
+    subject = f"Network {network.name}"
+    session.emit(Progress(subject, "Creating"))
+    body = {
+        "Name": network.name,
+        "Driver": network.driver or "bridge",
+        "CheckDuplicate": True,
+        "Internal": network.internal,
+        "Attachable": network.attachable,
+        "Options": network.driver_opts,
+        "Labels": labels.network_labels(session.project, key),
+        **({"EnableIPv6": network.enable_ipv6} if network.enable_ipv6 is not None else {}),
+        **({"EnableIPv4": network.enable_ipv4} if network.enable_ipv4 is not None else {}),
+    }
+    if network.ipam.driver or network.ipam.config:
+        body["IPAM"] = {
+            "Driver": network.ipam.driver or "default",
+            "Config": [
+                {
+                    "Subnet": pool.subnet,
+                    **({"Gateway": pool.gateway} if pool.gateway else {}),
+                    **({"IPRange": pool.ip_range} if pool.ip_range else {}),
+                    **({"AuxiliaryAddresses": pool.aux_addresses} if pool.aux_addresses else {}),
+                }
+                for pool in network.ipam.config
+            ],
+        }
+    with suppress(Conflict):  # another command of the same project was quicker
+        await session.engine.create_network(body)
+    session.emit(Progress(subject, "Created", "done"))
+
+
+async def create_volume(session: Session, key: str) -> None:
+    """Create the volume `key` of the model; an external one must exist."""
+    volume = session.project.volumes[key]
+    if volume.external:
+        try:
+            await session.engine.inspect_volume(volume.name)
+        except NotFound:
+            raise ResourceMissing(
+                f'external volume "{volume.name}" not found',
+                hint=f"create it with: docker volume create {volume.name}",
+                place=place(session.project, f"volumes.{key}"),
+            ) from None
+        return
+    subject = f'Volume "{volume.name}"'
+    session.emit(Progress(subject, "Creating"))
+    await session.engine.create_volume(
+        {
+            "Name": volume.name,
+            "Driver": volume.driver or "local",
+            "DriverOpts": volume.driver_opts,
+            "Labels": labels.volume_labels(session.project, key),
+        }
+    )
+    session.emit(Progress(subject, "Created", "done"))
+
+
+async def remove_network(session: Session, name: str) -> None:
+    """Remove a network; one that others still use stays, with a warning."""
+    from stackwright.engine.errors import ApiError
+
+    subject = f"Network {name}"
+    session.emit(Progress(subject, "Removing"))
+    try:
+        await session.engine.remove_network(name)
+    except NotFound:
+        pass
+    except ApiError as error:
+        if "active endpoints" not in error.message and error.status not in (403, 409):
+            raise
+        session.emit(Progress(subject, "Resource is still in use", "warning"))
+        return
+    session.emit(Progress(subject, "Removed", "done"))
+
+
+async def remove_volume(session: Session, name: str) -> None:
+    """Remove a volume; one that others still use stays, with a warning."""
+    subject = f"Volume {name}"
+    session.emit(Progress(subject, "Removing"))
+    try:
+        await session.engine.remove_volume(name, force=True)
+    except NotFound:
+        pass
+    except Conflict:
+        session.emit(Progress(subject, "Resource is still in use", "warning"))
+        return
+    session.emit(Progress(subject, "Removed", "done"))

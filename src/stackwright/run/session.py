@@ -1,0 +1,73 @@
+"""What every part of a run shares: the engine, the model, the sink for events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stackwright.engine.client import EngineClient
+from stackwright.model.project import Project
+from stackwright.plan import labels
+from stackwright.plan.observed import Container, Observed
+from stackwright.run.events import Event, Sink, ignore
+
+ImageSource = Literal["auto", "registry", "recipe"]
+
+
+@dataclass(slots=True)
+class Session:
+    """One command on one project. `environ` is the environment of the command."""
+
+    engine: EngineClient
+    project: Project
+    sink: Sink = ignore
+    images: ImageSource = "auto"
+    host_ca: bool = True
+    environ: Mapping[str, str] = field(default_factory=dict)
+    environment_files: tuple[str, ...] = ()
+
+    def emit(self, event: Event) -> None:
+        """Tell the user's side what happens."""
+        self.sink(event)
+
+
+async def containers(engine: EngineClient, project: str, *, all: bool = True) -> tuple[Container, ...]:
+    """The project's containers, one-off ones included, by service and number."""
+    found = await engine.list_containers(all=all, filters=labels.project_filter(project))
+    listed = [Container.from_api(one) for one in found]
+    return tuple(sorted(listed, key=lambda one: (one.service, one.number, one.name)))
+
+
+async def observe(session: Session, image_names: set[str]) -> Observed:
+    """What the engine has: the project's containers, all network and volume names, local image ids."""
+    import asyncio
+
+    engine, project = session.engine, session.project
+    async with asyncio.TaskGroup() as group:
+        found = group.create_task(containers(engine, project.name))
+        networks = group.create_task(engine.list_networks())
+        volumes = group.create_task(engine.list_volumes())
+        ids = {name: group.create_task(image_id(engine, name)) for name in sorted(image_names)}
+    return Observed(
+        containers=found.result(),
+        networks=frozenset(one["Name"] for one in networks.result()),
+        volumes=frozenset(one["Name"] for one in volumes.result()),
+        images={name: task.result() for name, task in ids.items() if task.result()},
+    )
+
+
+async def image_id(engine: EngineClient, reference: str) -> str:
+    """The local image's id, empty when the engine does not have it."""
+    from stackwright.engine.errors import NotFound
+
+    try:
+        return str((await engine.inspect_image(reference))["Id"])
+    except NotFound:
+        return ""
+
+
+def place(project: Project, path: str) -> str:
+    """`file:line` of a place in the model such as `services.db.healthcheck`, or empty."""
+    locate = getattr(project, "locate", None)
+    return str(locate(path)) if locate is not None and locate(path) else ""

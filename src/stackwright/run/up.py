@@ -1,0 +1,191 @@
+"""`up` and `create`: carries the graph of `plan.graph.up` out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from stackwright.plan import graph as graphs
+from stackwright.plan.decide import Decision, Wish, decide
+from stackwright.plan.graph import Step, UpOptions
+from stackwright.plan.labels import image_name
+from stackwright.plan.observed import Observed
+from stackwright.run import containers, readiness, resources
+from stackwright.run.errors import NoSuchService, ServiceFailed
+from stackwright.run.events import Note, Progress
+from stackwright.run.executor import execute, together
+from stackwright.run.explain import explain
+from stackwright.run.images import Images
+from stackwright.run.session import Session, observe
+from stackwright.run.timeline import Timeline
+from stackwright.run.watch import Watch, watching
+
+
+@dataclass(slots=True)
+class Up:
+    """One `up`. After `run`, `made` has each service's container ids by container name."""
+
+    session: Session
+    options: UpOptions
+    images: Images
+    timeout: int | None = None
+    timeline: Timeline = field(default_factory=Timeline)
+    made: dict[str, dict[str, str]] = field(default_factory=dict)
+    _decisions: dict[str, list[Decision]] = field(default_factory=dict)
+    _ids: dict[str, str] = field(default_factory=dict)
+    _wishes: dict[str, Wish] = field(default_factory=dict)
+    _observed: Observed = field(default_factory=Observed)
+    _watch: Watch = field(default_factory=Watch)
+
+    async def run(self) -> Timeline:
+        """Bring the services up. Raises what went wrong; what was made by then stays."""
+        session, project = self.session, self.session.project
+        check_services(session, self.options.services)
+        names = graphs.closure(project, self.options.services, no_deps=self.options.no_deps)
+        wanted = {image_name(project.name, project.services[name]) for name in names}
+        self._observed = await observe(session, wanted)
+        self._wishes = graphs.wishes(project, self._observed, self.options, names)
+        graph = graphs.up(project, self._observed, self.options)
+        self._orphans()
+        async with watching(session.engine, project.name) as self._watch:
+            await execute(graph, self._perform, self.timeline)
+        self.timeline.close()
+        return self.timeline
+
+    def _orphans(self) -> None:
+        found = graphs.orphans(self.session.project, self._observed)
+        if found and not self.options.remove_orphans and "COMPOSE_IGNORE_ORPHANS" not in self.session.environ:
+            names = ", ".join(one.name for one in found)
+            self.session.emit(
+                Note(
+                    f"Found orphan containers ({names}) for this project. If you removed or renamed this service "
+                    "in your compose file, you can run this command with the --remove-orphans flag to clean it up.",
+                    warning=True,
+                )
+            )
+
+    async def _perform(self, step: Step) -> None:
+        await getattr(self, f"_{step.kind}")(step)
+
+    async def _network(self, step: Step) -> None:
+        await resources.create_network(self.session, step.subject)
+
+    async def _volume(self, step: Step) -> None:
+        await resources.create_volume(self.session, step.subject)
+
+    async def _image(self, step: Step) -> None:
+        service = self.session.project.services[step.subject]
+        known = self._observed.images.get(image_name(self.session.project.name, service), "")
+        self._ids[step.subject] = await self.images.ensure(service, known)
+
+    async def _converge(self, step: Step) -> None:
+        name = step.subject
+        service = self.session.project.services[name]
+        decisions = list(step.decisions)
+        known = self._observed.images.get(image_name(self.session.project.name, service), "")
+        if self._ids[name] != known:  # the image came or changed since the plan was made
+            decisions = decide(
+                self.session.project, service, self._observed, self._ids[name], self._wishes[name]
+            )
+        self._decisions[name] = decisions
+        made: dict[str, str] = {}
+
+        async def one(decision: Decision) -> None:
+            container = await containers.carry_out(self.session, service, decision, self._ids[name])
+            if container is not None:
+                made[decision.name] = container
+
+        await together([partial(one, decision) for decision in decisions])
+        self.made[name] = dict(sorted(made.items()))
+        if self.options.no_start:
+            await self._swap(name)
+
+    async def _swap(self, name: str) -> None:
+        replaced = [one for one in self._decisions[name] if one.action == "recreate"]
+        await together(
+            [
+                partial(containers.swap, self.session, one, self.made[name][one.name], self.timeout)
+                for one in replaced
+            ]
+        )
+
+    async def _start(self, step: Step) -> None:
+        name = step.subject
+        service = self.session.project.services[name]
+        await self._swap(name)
+
+        async def one(decision: Decision) -> None:
+            container = self.made[name].get(decision.name)
+            if container is None or decision.action == "keep":
+                return
+            if decision.action == "restart":
+                self.session.emit(
+                    Progress(containers.subject(decision.name), "Restarting", detail=decision.reason)
+                )
+                await self.session.engine.restart_container(container, timeout=self.timeout)
+                self.session.emit(Progress(containers.subject(decision.name), "Started", "done"))
+                return
+            if decision.container is not None and decision.container.state == "paused":
+                await self.session.engine.unpause_container(container)
+                return
+            await containers.start(self.session, service, container, decision.name)
+            await hooks(self.session, name, container)
+
+        await together([partial(one, decision) for decision in self._decisions[name]])
+
+    async def _ready(self, step: Step) -> None:
+        name, session = step.subject, self.session
+
+        async def one(shown: str, container: str) -> None:
+            subject = containers.subject(shown)
+            if step.condition != "service_started":
+                session.emit(Progress(subject, "Waiting"))
+            try:
+                text = await readiness.await_condition(session, self._watch, container, step.condition)
+            except readiness.NotReady as outcome:
+                session.emit(Progress(subject, "Error", "error", outcome.why))
+                raise await explain(session, name, container, outcome) from None
+            session.emit(Progress(subject, text, "done"))
+
+        try:
+            await together([partial(one, shown, identity) for shown, identity in self.made[name].items()])
+        except ServiceFailed as error:
+            if not step.optional:
+                raise
+            session.emit(Note(f"optional dependency {name} failed: {error.message}", warning=True))
+
+    async def _remove(self, step: Step) -> None:
+        for one in step.containers:
+            await containers.stop(self.session, one, self.timeout)
+            await containers.remove(self.session, one)
+
+
+async def hooks(session: Session, name: str, container: str) -> None:
+    """Run `post_start` hooks in a started container (Compose Specification, post_start)."""
+    for hook in session.project.services[name].post_start:
+        code, output = await session.engine.run_exec(
+            container,
+            hook.command or [],
+            User=hook.user,
+            Privileged=hook.privileged,
+            WorkingDir=hook.working_dir,
+            Env=[f"{key}={value}" for key, value in hook.environment.items() if value is not None],
+        )
+        if code != 0:
+            text = output.decode("utf-8", "replace").strip()
+            raise ServiceFailed(name, f"service {name}: post_start hook ended with exit code {code}: {text}")
+
+
+def check_services(session: Session, names: tuple[str, ...] | list[str]) -> None:
+    """Raise `NoSuchService` for a name that the model does not have."""
+    known = session.project.services
+    for name in names:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else ""
+            if name in session.project.disabled_services:
+                profiles = ", ".join(session.project.disabled_services[name].profiles)
+                hint = f"it belongs to a profile that is not active: --profile {profiles}"
+            raise NoSuchService(f"no such service: {name}", hint=hint)

@@ -14,22 +14,23 @@ Start of a container, on a socket pair made by the engine for this start (the *c
     monitor → engine    SANDBOX_READY {pid, ports} + [netns fd, netlink socket fd]
                         (no descriptors when the container shares the host's or another's network)
     engine  : sets the network up
-    engine  → monitor   GO {ports: container addresses filled in, dns}
+    engine  → monitor   GO {ports: container addresses filled in, dns}; the monitor first serves who connected
+                        to monitor.sock and sent ATTACH before this, so that they miss nothing
     monitor → init      one byte; init mounts, pivots, drops privileges, execs
-    monitor → engine    STARTED {pid, ports, started_at}
+    monitor → engine    STARTED {pid, ports, started_at, warnings} + [pidfd of init]
                         or, at any point, FAILED {stage, code, errno, message}
     monitor → engine    EXITED {status} once init ended; exit.json is on disk before it is sent
 
 After STARTED the channel is a control connection like any made to monitor.sock:
 
-    client  → monitor   HELLO → STARTED · SIGNAL {number} → OK or FAILED · RESIZE {rows, columns} → OK or FAILED
-    client  → monitor   ATTACH {stdin, stdout, stderr} → OK, then the connection carries stream frames only
+    client  → monitor   HELLO → STARTED + [pidfd of init] · RESIZE {rows, columns} → OK
+    client  → monitor   ATTACH {stdin, stdout, stderr}; from then on the connection carries stream frames only
                         (STDOUT, STDERR from the monitor; STDIN, STDIN_END from the client)
 
 If the channel closes before GO, the monitor kills init, undoes everything and ends.
 
-An exec session is the same with b"e": EXEC {spec, container pid, cgroup, attach...} → STARTED or FAILED,
-then stream frames both ways, RESIZE from the client, EXITED at the end.
+An exec session is the same with b"e": EXEC {spec, pid, start_ticks, cgroup, hostname, attach} → STARTED {pid}
+or FAILED, then stream frames both ways, RESIZE from the client, EXITED {code, signal} at the end.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ FAILED = "failed"
 EXITED = "exited"
 
 HELLO = "hello"
-SIGNAL = "signal"
 RESIZE = "resize"
 ATTACH = "attach"
 OK = "ok"

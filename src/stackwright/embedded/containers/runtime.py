@@ -1,176 +1,43 @@
-"""The engine's view of containers: start, adopt, and what a running one can do."""
+"""The engine's way to containers: start them, take them over after a restart, end with them going on."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Literal, Protocol
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import Any, Protocol
 
-import msgspec
+from . import messages, wire
+from .attach import AttachStream, Stream
+from .channel import Channel
+from .running import Running, cgroup_of, clean_up_unobserved, port_bindings
+from .sessions import ExecSession
+from .spec import ContainerSpec, ExecSpec, to_wire
+from .starter import StarterHandle, end_starter, launch_starter
+from .types import ConfigureNetwork, ExitStatus, ProcessInfo, Sandbox, StartError, Stats
 
-from .spec import ContainerSpec, ExecSpec, PortBinding, Resources
+__all__ = [
+    "AttachStream",
+    "ConfigureNetwork",
+    "ExecSession",
+    "ExitStatus",
+    "ProcessInfo",
+    "Running",
+    "Runtime",
+    "RuntimeInterface",
+    "Sandbox",
+    "StartError",
+    "Stats",
+    "Stream",
+]
 
-
-class StartError(Exception):
-    """A container or exec session did not start.
-
-    `stage`: "ports" | "cgroup" | "namespaces" | "network" | "rootfs" | "mounts" | "process" | "starter".
-    `code`: the exit code Docker gives (126 not executable, 127 not found, 128 otherwise).
-    `errno`: of the failed system call, 0 when there is none. `str()` is Docker's wording.
-    """
-
-    def __init__(self, message: str, *, stage: str, code: int = 128, errno: int = 0) -> None:
-        super().__init__(message)
-        self.stage = stage
-        self.code = code
-        self.errno = errno
-
-
-class ExitStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a container ended. `code` is 128 + signal for a killed one; times in ns since the epoch."""
-
-    code: int
-    signal: int = 0
-    oom_killed: bool = False
-    started_at: int = 0
-    finished_at: int = 0
-    error: str = ""
-    """Non-empty when the ending was not observed (the monitor died)."""
-
-
-class Sandbox(msgspec.Struct, kw_only=True):
-    """Handed to `configure_network` between unshare and exec; descriptors are closed afterwards.
-
-    `netns` and `netlink` are -1 when the container has no network namespace of its own.
-    `netlink` is an AF_NETLINK/NETLINK_ROUTE socket opened inside the namespace. `ports` are bound already.
-    The callback may replace `ports` (to fill `container_ip` in).
-    """
-
-    container_id: str
-    pid: int
-    netns: int
-    netlink: int
-    ports: tuple[PortBinding, ...]
-
-    @property
-    def netns_path(self) -> str:
-        """`/proc/<pid>/ns/net`, valid while init lives."""
-        return f"/proc/{self.pid}/ns/net"
-
-
-ConfigureNetwork = Callable[[Sandbox], Awaitable[None]]
-Stream = Literal["stdout", "stderr"]
-
-
-class AttachStream(Protocol):
-    """Both directions of an attached container or exec session. Iterate for (stream, bytes) until the end.
-
-    With a terminal everything arrives as "stdout". Closing never ends the container.
-    """
-
-    def __aiter__(self) -> AsyncIterator[tuple[Stream, bytes]]: ...
-    async def write(self, data: bytes) -> None:
-        """Send to the process's stdin; waits while it does not read (back-pressure)."""
-        ...
-
-    async def close_stdin(self) -> None:
-        """End of input."""
-        ...
-
-    async def close(self) -> None:
-        """Detach."""
-        ...
-
-
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """Cgroup figures at one moment. Times in ns, sizes in bytes; None where the host cannot tell."""
-
-    read_at: int
-    cpu_total: int = 0
-    cpu_user: int = 0
-    cpu_system: int = 0
-    percpu: tuple[int, ...] = ()
-    throttled_periods: int = 0
-    periods: int = 0
-    throttled_time: int = 0
-    memory_usage: int = 0
-    memory_max_usage: int | None = None
-    memory_limit: int = 0
-    memory_stat: dict[str, int] = {}
-    oom_kills: int = 0
-    pids: int = 0
-    pids_limit: int | None = None
-    blkio: tuple[tuple[int, int, str, int], ...] = ()
-    """(major, minor, "read" | "write", bytes)"""
-
-
-class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A process of the container for `docker top`; `pid` is the host's number."""
-
-    pid: int
-    ppid: int
-    uid: int
-    start_time: float
-    """Seconds since the epoch."""
-    cpu_time: float
-    tty: str
-    command: str
-
-
-class ExecSession(Protocol):
-    """A running exec. `stream` is None for a detached one."""
-
-    pid: int
-    stream: AttachStream | None
-
-    async def wait(self) -> int:
-        """Exit code; 128 + signal when killed."""
-        ...
-
-    async def resize(self, rows: int, columns: int) -> None: ...
-
-
-class Running(Protocol):
-    """A started (or adopted) container."""
-
-    spec: ContainerSpec
-    pid: int
-    started_at: int
-    """ns since the epoch"""
-    ports: tuple[PortBinding, ...]
-    """As bound: no `host_port` is 0."""
-
-    async def wait(self) -> ExitStatus:
-        """Until it ended; may be called by many, at any time, also afterwards."""
-        ...
-
-    async def signal(self, number: int) -> None:
-        """Send to PID 1. ProcessLookupError if it has ended."""
-        ...
-
-    async def resize(self, rows: int, columns: int) -> None: ...
-    async def attach(
-        self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
-    ) -> AttachStream: ...
-    async def exec(self, spec: ExecSpec, *, attach: bool = True) -> ExecSession:
-        """Start a process in the container. Raises StartError (126/127 as for a container)."""
-        ...
-
-    async def pause(self) -> None: ...
-    async def unpause(self) -> None: ...
-    @property
-    def paused(self) -> bool: ...
-    async def update(self, resources: Resources) -> None: ...
-    def stats(self) -> Stats: ...
-    def processes(self) -> list[ProcessInfo]: ...
-    @property
-    def root(self) -> Path:
-        """`/proc/<pid>/root`: the container's file system as it sees it, for `docker cp`."""
-        ...
+_ATTEMPTS = 2
+"""A starter that died takes one request with it; the next one gets it again."""
 
 
 class RuntimeInterface(Protocol):
-    """Implemented by `Runtime(starter: StarterHandle)`; owns the starter from then on."""
+    """What the lifecycle layer uses of `Runtime`."""
 
     async def start(self, spec: ContainerSpec, configure_network: ConfigureNetwork | None = None) -> Running:
         """Start; returns once exec succeeded. Raises StartError, with nothing left behind."""
@@ -183,12 +50,161 @@ class RuntimeInterface(Protocol):
         """
         ...
 
-    async def run_step(
-        self, spec: ContainerSpec, configure_network: ConfigureNetwork | None = None
-    ) -> Running:
-        """As `start`; for build steps, which log to nobody (`log.driver` none) and are awaited at once."""
-        ...
-
     async def close(self) -> None:
         """End the starter. Containers go on."""
         ...
+
+
+class _StarterGone(Exception):  # noqa: N818 - retried, never seen outside
+    pass
+
+
+class Runtime:
+    """Owns the starter and a watching task per container and exec session."""
+
+    def __init__(self, starter: StarterHandle | None = None) -> None:
+        """`starter`: one launched early in `__main__`; owned from here on. None launches one now."""
+        self._starter = starter or launch_starter()
+        self._watched: set[Running | ExecSession] = set()
+
+    async def start(self, spec: ContainerSpec, configure_network: ConfigureNetwork | None = None) -> Running:
+        """Start; returns once exec succeeded. Raises StartError, with nothing left behind.
+
+        `configure_network` runs when the namespaces exist, beside the container's mounts being made;
+        what it raises ends the start and is raised from here. The directories of the spec exist already.
+        """
+        for attempt in range(_ATTEMPTS):
+            channel = self._request(messages.STARTER_CONTAINER)
+            try:
+                started, pidfd = await self._converse(channel, spec, configure_network)
+            except _StarterGone:
+                channel.close()
+                if attempt + 1 == _ATTEMPTS:
+                    raise StartError("the starter process ended", stage="starter") from None
+                continue
+            except BaseException:
+                channel.close()
+                raise
+            return self._watch(Running(self, spec, channel, started, pidfd))
+        raise AssertionError
+
+    async def exec(self, running: Running, spec: ExecSpec, *, attach: bool = True) -> ExecSession:
+        """Start a process in a running container; see Running.exec."""
+        channel = self._request(messages.STARTER_EXEC)
+        try:
+            request = wire.message(
+                messages.EXEC,
+                spec=to_wire(spec),
+                directory=running.spec.directory,
+                pid=running.pid,
+                start_ticks=running.start_ticks,
+                cgroup=running.group_path,
+                hostname=running.spec.hostname,
+                attach=attach,
+            )
+            with suppress(BrokenPipeError):
+                await channel.send(request)
+            answer = await channel.message()
+            if answer is None:
+                raise StartError("the exec session's process ended", stage="starter")
+            _raise_failure(answer)
+            session = ExecSession(channel, answer.pid, channel.take_descriptor(), attached=attach)
+        except BaseException:
+            channel.close()
+            raise
+        self._watched.add(session)
+        session.on_end(lambda: self._watched.discard(session))
+        return session
+
+    async def adopt(self, spec: ContainerSpec) -> Running | ExitStatus:
+        """After an engine restart: the running container, or how it ended.
+
+        A container whose monitor died unobserved is killed and cleaned up here (code 137, `error` set).
+        """
+        try:
+            channel = await Channel.connect(spec.directory)
+        except OSError:
+            return await asyncio.to_thread(clean_up_unobserved, spec, cgroup_of(spec))
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await channel.send(wire.message(messages.HELLO))
+            started = await channel.message()
+            if started is not None and started.op == messages.STARTED:
+                return self._watch(Running(self, spec, channel, started, channel.take_descriptor()))
+        except BaseException:
+            channel.close()
+            raise
+        channel.close()
+        return await asyncio.to_thread(clean_up_unobserved, spec, cgroup_of(spec))
+
+    async def close(self) -> None:
+        """End the starter and stop watching. Containers go on."""
+        for watched in list(self._watched):
+            await watched.close()
+        await end_starter(self._starter)
+
+    def _watch(self, running: Running) -> Running:
+        self._watched.add(running)
+        running.on_end(lambda: self._watched.discard(running))
+        return running
+
+    def _request(self, role: bytes) -> Channel:
+        """Have the starter fork for `role`; the channel to what it forked."""
+        ours, theirs = socket.socketpair()
+        try:
+            try:
+                socket.send_fds(self._starter.socket, [role], [theirs.fileno()])
+            except (BrokenPipeError, ConnectionResetError):
+                self._relaunch()
+                socket.send_fds(self._starter.socket, [role], [theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Channel(ours)
+
+    def _relaunch(self) -> None:
+        self._starter.socket.close()
+        with suppress(ChildProcessError):
+            os.waitpid(self._starter.pid, 0)
+        self._starter = launch_starter()
+
+    async def _converse(
+        self, channel: Channel, spec: ContainerSpec, configure_network: ConfigureNetwork | None
+    ) -> tuple[Any, int]:
+        """From START to STARTED; see `messages`."""
+        with suppress(BrokenPipeError):
+            await channel.send(wire.message(messages.START, spec=to_wire(spec)))
+        ready = await channel.message()
+        if ready is None:
+            raise _StarterGone
+        _raise_failure(ready)
+        sandbox = Sandbox(
+            container_id=spec.id,
+            directory=spec.directory,
+            pid=ready.pid,
+            netns=channel.take_descriptor(),
+            netlink=channel.take_descriptor(),
+            ports=port_bindings(ready.ports),
+        )
+        try:
+            if configure_network is not None:
+                await configure_network(sandbox)
+        finally:
+            for fd in (sandbox.netns, sandbox.netlink):
+                if fd >= 0:
+                    os.close(fd)
+        dns = to_wire(spec.dns) if spec.dns is not None else None
+        with suppress(BrokenPipeError, ConnectionResetError):
+            await channel.send(wire.message(messages.GO, ports=[to_wire(p) for p in sandbox.ports], dns=dns))
+        started = await channel.message()
+        if started is None:
+            raise StartError("the container's monitor ended unexpectedly", stage="process")
+        _raise_failure(started)
+        return started, channel.take_descriptor()
+
+
+def _raise_failure(answer: Any) -> None:
+    if answer.op == messages.FAILED:
+        raise StartError(answer.message, stage=answer.stage, code=answer.code, errno=answer.errno)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
+
+_MAIN = "from stackwright.embedded.containers.starter_main import main; main({fd})"
 
 
 class StarterHandle(NamedTuple):
@@ -19,4 +25,38 @@ def launch_starter() -> StarterHandle:
     It is spawned (posix_spawn of this interpreter without `site`), not forked, so it holds nothing
     of the caller and can be launched again at any time, also from a process with threads.
     """
-    raise NotImplementedError
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        inherited = 3
+        code = f"import sys; sys.path.insert(0, {str(_package_root())!r}); " + _MAIN.format(fd=inherited)
+        flags = ["-I", "-S"] + (["-B"] if sys.dont_write_bytecode else [])
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, *flags, "-c", code],
+            {"PATH": os.defpath},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, theirs.fileno(), inherited),
+            ],
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return StarterHandle(pid, ours)
+
+
+async def end_starter(starter: StarterHandle) -> None:
+    """Close the starter's socket and wait for its end."""
+    import asyncio  # not at the top: `launch_starter` comes first in a program, before this is paid for
+
+    starter.socket.close()
+    with suppress(ChildProcessError):
+        await asyncio.to_thread(os.waitpid, starter.pid, 0)
+
+
+def _package_root() -> Path:
+    """The directory that holds the `stackwright` package."""
+    return Path(__file__).resolve().parents[3]

@@ -17,5 +17,5 @@ def resolve_user(rootfs: Rootfs | Path, user: str, *, additional_groups: tuple[s
     raise NotImplementedError
 
 
-class UserNotFound(LookupError):
+class UserNotFound(LookupError):  # noqa: N818 - as embedded.errors names its classes
     """The name is in neither file."""

@@ -6,6 +6,7 @@ object; the others hold raw bytes of a stream.
 
 from __future__ import annotations
 
+import _socket
 import json
 import struct
 from types import SimpleNamespace as Record
@@ -22,6 +23,7 @@ STDIN_END = 4
 
 HEADER = struct.Struct("!BI")
 MAX_PAYLOAD = 16 * 1024 * 1024
+MAX_DESCRIPTORS = 64
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder(object_hook=lambda pairs: Record(**pairs)).decode
@@ -74,3 +76,51 @@ class Splitter:
             start = end
         del buffer[:start]
         return frames
+
+
+def send(channel: _socket.socket, data: bytes, descriptors: tuple[int, ...] | list[int] = ()) -> None:
+    """Send all of `data` on a blocking socket, with `descriptors` attached to its first byte."""
+    if descriptors:
+        rights = struct.pack(f"{len(descriptors)}i", *descriptors)
+        data = data[channel.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)]) :]
+    if data:
+        channel.sendall(data)
+
+
+def receive(channel: _socket.socket, size: int = 65536, limit: int = 4) -> tuple[bytes, list[int]]:
+    """Bytes and at most `limit` descriptors (close-on-exec) as they arrived; empty bytes at the end."""
+    data, ancillary, _, _ = channel.recvmsg(size, _socket.CMSG_SPACE(limit * 4), _socket.MSG_CMSG_CLOEXEC)
+    descriptors: list[int] = []
+    for level, kind, payload in ancillary:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            count = len(payload) // 4
+            descriptors += struct.unpack(f"{count}i", payload[: count * 4])
+    return data, descriptors
+
+
+def receive_message_with(channel: _socket.socket) -> tuple[Any, list[int]]:
+    """As `receive_message`, with the descriptors that came beside the message (at most MAX_DESCRIPTORS)."""
+    data, descriptors = receive(channel, 1, MAX_DESCRIPTORS)
+    rest = _exactly(channel, HEADER.size - 1) if data else None
+    if rest is None:
+        return None, descriptors
+    kind, length = HEADER.unpack(data + rest)
+    if kind != MESSAGE or length > MAX_PAYLOAD:
+        raise ProtocolError(f"unexpected frame of kind {kind}, {length} bytes")
+    payload = _exactly(channel, length)
+    return (None if payload is None else parse(payload)), descriptors
+
+
+def receive_message(channel: _socket.socket) -> Any:
+    """Wait for one message on a blocking socket; None when the peer has gone."""
+    return receive_message_with(channel)[0]
+
+
+def _exactly(channel: _socket.socket, size: int) -> bytes | None:
+    chunks = bytearray()
+    while len(chunks) < size:
+        chunk = channel.recv(size - len(chunks))
+        if not chunk:
+            return None
+        chunks += chunk
+    return bytes(chunks)

@@ -1,0 +1,129 @@
+"""The last steps before exec, for a container's PID 1 and for exec sessions alike: who the process is and may do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+from contextlib import suppress
+
+from stackwright.embedded.kernel import capabilities, prctl, terminal
+from stackwright.embedded.kernel.call import KernelError
+
+from .executable import DEFAULT_PATH, find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .spec import ProcessSpec, Rlimit
+
+_NOFILE_WANTED = 1024 * 1024
+
+
+class Host:
+    """Facts read while the host's /proc was still there."""
+
+    def __init__(self) -> None:
+        self.last_capability = capabilities.last()
+
+
+def environment(process: ProcessSpec, hostname: str) -> dict[str, str]:
+    """The process's environment with Docker's additions; the last of equal names wins."""
+    env = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
+    if process.tty:
+        env["TERM"] = "xterm"
+    for entry in process.env:
+        name, separator, value = entry.partition("=")
+        if separator:
+            env[name] = value
+    env.setdefault("HOME", process.user.home or "/")
+    return env
+
+
+def apply_limits(process: ProcessSpec) -> None:
+    """Resource limits and the out-of-memory score; what the kernel refuses us stays as it is."""
+    asked = {limit.name.lower().removeprefix("rlimit_") for limit in process.rlimits}
+    if "nofile" not in asked:
+        # Docker's daemon hands on its own generous limit; programs rely on more than a login's 1024.
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        soft = _NOFILE_WANTED if hard == resource.RLIM_INFINITY else min(hard, _NOFILE_WANTED)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for limit in process.rlimits:
+        _set_limit(limit)
+    if process.oom_score_adj:
+        with suppress(OSError):
+            fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(fd, str(process.oom_score_adj).encode())
+            os.close(fd)
+
+
+def _set_limit(limit: Rlimit) -> None:
+    number = getattr(resource, "RLIMIT_" + limit.name.lower().removeprefix("rlimit_").upper(), None)
+    if number is None:
+        raise ValueError(f"invalid ulimit type: {limit.name}")
+    wanted = tuple(resource.RLIM_INFINITY if value < 0 else value for value in (limit.soft, limit.hard))
+    try:
+        resource.setrlimit(number, (wanted[0], wanted[1]))
+    except (PermissionError, ValueError):
+        # Without CAP_SYS_RESOURCE a hard limit only goes down: give as much as we have.
+        hard = resource.getrlimit(number)[1]
+        if hard != resource.RLIM_INFINITY:
+            wanted = tuple(hard if v == resource.RLIM_INFINITY else min(v, hard) for v in wanted)
+        resource.setrlimit(number, (min(wanted), wanted[1]))
+
+
+def take_stdio(stdin: int, stdout: int, stderr: int, uid: int) -> None:
+    """Make them 0, 1 and 2, owned by the user so that it may reopen /dev/stdout."""
+    for number, fd in enumerate((stdin, stdout, stderr)):
+        os.dup2(fd, number, inheritable=True)
+        with suppress(OSError):
+            if uid and not os.path.samestat(os.fstat(number), os.stat("/dev/null")):
+                os.fchown(number, uid, -1)
+
+
+def take_terminal(slave: int, uid: int) -> None:
+    """Make the terminal the controlling one and stdin, stdout and stderr of a new session."""
+    os.setsid()
+    terminal.make_controlling(slave)
+    with suppress(OSError):
+        os.fchown(slave, uid, -1)
+    for number in (0, 1, 2):
+        os.dup2(slave, number, inheritable=True)
+
+
+def become(process: ProcessSpec, host: Host, *, privileged: bool) -> None:
+    """Give up everything the process may not have: groups, user, capabilities."""
+    bits = capabilities.permitted() if privileged else capabilities.mask(process.capabilities)
+    try:
+        capabilities.limit_bounding(bits, host.last_capability)
+    except KernelError as error:
+        if error.errno != errno.EPERM:  # without CAP_SETPCAP there is nothing we could hand on
+            raise
+    if process.no_new_privileges:
+        prctl.set_no_new_privileges()
+    user = process.user
+    os.setgroups(user.groups)
+    os.setresgid(user.gid, user.gid, user.gid)
+    os.setresuid(user.uid, user.uid, user.uid)
+    capabilities.set_process(bits)
+
+
+def reset_signals() -> None:
+    """Undo Python's own dispositions: an ignored signal stays ignored across exec."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def locate(process: ProcessSpec, env: dict[str, str]) -> str:
+    """Path of the executable. Raises executable.ExecutableError."""
+    return find(process.args[0], env.get("PATH", DEFAULT_PATH))
+
+
+def execute(path: str, process: ProcessSpec, env: dict[str, str]) -> None:
+    """Replace this process. A failure goes where the container's errors go, as with runc, and ends it with 255."""
+    try:
+        os.execve(path, list(process.args), env)
+    except OSError as error:
+        os.write(2, f"exec {path}: {os.strerror(error.errno or 0).lower()}\n".encode())
+        os._exit(255)

@@ -1,0 +1,175 @@
+"""A started (or adopted) container as the engine holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal as signals
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackwright.embedded.kernel.cgroups import Cgroup, cgroup
+from stackwright.embedded.kernel.process import start_ticks
+
+from . import messages, state, wire
+from .attach import AttachStream, attach
+from .channel import Channel
+from .processes import ProcessTable
+from .sessions import ExecSession
+from .spec import ContainerSpec, ExecSpec, PortBinding, Resources
+from .types import ExitStatus, ProcessInfo, Stats
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+UNOBSERVED = "the container's monitor ended unexpectedly; the container was killed"
+
+
+class Running:
+    """One run of a container. Lives until the container has ended; afterwards `wait` still answers."""
+
+    def __init__(
+        self, runtime: Runtime, spec: ContainerSpec, channel: Channel, started: Any, pidfd: int
+    ) -> None:
+        self._runtime = runtime
+        self._channel = channel
+        self._pidfd = pidfd
+        self._ended: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+        self.spec = spec
+        self.pid: int = started.pid
+        self.start_ticks = start_ticks_of(started.pid)
+        self.started_at: int = started.started_at
+        self.warnings: tuple[str, ...] = tuple(started.warnings)
+        self.ports = port_bindings(started.ports)
+        self._group = cgroup_of(spec)
+        self.group_path = self._group.path
+        self._task = asyncio.create_task(self._watch(), name=f"watch {spec.id[:12]}")
+
+    async def wait(self) -> ExitStatus:
+        """Until it ended; may be called by many, at any time, also afterwards."""
+        return await asyncio.shield(self._ended)
+
+    async def signal(self, number: int) -> None:
+        """Send to PID 1. ProcessLookupError if it has ended."""
+        if self._pidfd < 0:
+            raise ProcessLookupError(f"container {self.spec.id[:12]} has ended")
+        signals.pidfd_send_signal(self._pidfd, number)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Set the terminal's size; harmless without one."""
+        if not self._ended.done():
+            await self._channel.send(wire.message(messages.RESIZE, rows=rows, columns=columns))
+
+    async def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> AttachStream:
+        """Attach to what it writes from now on. OSError when it has just ended."""
+        return await attach(self.spec.directory, stdin=stdin, stdout=stdout, stderr=stderr)
+
+    async def exec(self, spec: ExecSpec, *, attach: bool = True) -> ExecSession:
+        """Start a process in the container. Raises StartError (126/127 as for a container)."""
+        return await self._runtime.exec(self, spec, attach=attach)
+
+    async def pause(self) -> None:
+        """Freeze every process; returns once they stand still. Raises KernelError."""
+        await asyncio.to_thread(self._group.freeze, True)
+
+    async def unpause(self) -> None:
+        """Let them go on."""
+        await asyncio.to_thread(self._group.freeze, False)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is frozen."""
+        return self._group.frozen()
+
+    async def update(self, resources: Resources) -> list[str]:
+        """Change limits; returns a warning for each that this host cannot set. Raises KernelError."""
+        return self._group.apply(resources, first=False)
+
+    def stats(self) -> Stats:
+        """Current figures; zeros when it has just ended."""
+        figures = self._group.figures()
+        values = {name: getattr(figures, name) for name in Stats.__struct_fields__ if name != "read_at"}
+        return Stats(read_at=time.time_ns(), **values)
+
+    def processes(self) -> list[ProcessInfo]:
+        """What runs in it."""
+        table = ProcessTable()
+        return [info for pid in sorted(self._group.pids()) if (info := table.read(pid)) is not None]
+
+    @property
+    def root(self) -> Path:
+        """`/proc/<pid>/root`: the container's file system as it sees it, for `docker cp`."""
+        return Path(f"/proc/{self.pid}/root")
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call once it has ended (or watching was stopped)."""
+        self._task.add_done_callback(lambda task: callback())
+
+    async def close(self) -> None:
+        """Stop watching; the container goes on."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        try:
+            message = None
+            while (message := await self._channel.message()) is not None:
+                if message.op == messages.EXITED:
+                    break
+            status = exit_status(vars(message)) if message is not None else await self._unobserved()
+            if not self._ended.done():
+                self._ended.set_result(status)
+        finally:
+            self._channel.close()
+            if self._pidfd >= 0:
+                os.close(self._pidfd)
+                self._pidfd = -1
+
+    async def _unobserved(self) -> ExitStatus:
+        return await asyncio.to_thread(clean_up_unobserved, self.spec, self._group, self.started_at)
+
+
+def clean_up_unobserved(spec: ContainerSpec, group: Cgroup, started_at: int = 0) -> ExitStatus:
+    """How a container whose monitor is gone has ended; kills what may be left of it. Blocks for a moment."""
+    written = state.read(spec.directory, state.EXIT)
+    known = state.read(spec.directory, state.RUNNING)
+    if known is not None:
+        state.kill_init(known)
+    group.kill()
+    group.remove()
+    if written is not None:
+        return exit_status(written)
+    status = ExitStatus(
+        code=137,
+        signal=signals.SIGKILL,
+        started_at=started_at,
+        finished_at=time.time_ns(),
+        error=UNOBSERVED if known is not None else "the container was not running",
+    )
+    state.write_exit(spec.directory, {name: getattr(status, name) for name in status.__struct_fields__})
+    return status
+
+
+def exit_status(record: dict[str, Any]) -> ExitStatus:
+    """From an EXITED message or exit.json."""
+    return ExitStatus(**{name: record[name] for name in ExitStatus.__struct_fields__ if name in record})
+
+
+def port_bindings(records: list[Any]) -> tuple[PortBinding, ...]:
+    """From a message's records."""
+    return tuple(PortBinding(**vars(record)) for record in records)
+
+
+def cgroup_of(spec: ContainerSpec) -> Cgroup:
+    """The container's control group."""
+    return cgroup(f"{spec.cgroup_parent}/{spec.id}")
+
+
+def start_ticks_of(pid: int) -> int:
+    """Start time of `pid`; 0 when it has ended already."""
+    try:
+        return start_ticks(pid)
+    except ProcessLookupError:
+        return 0

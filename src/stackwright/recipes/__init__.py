@@ -11,14 +11,13 @@ This package knows the Docker Engine API client and nothing above it: whether a 
 at all (registry unreachable, or the user asked for it) is the caller's decision.
 """
 
-from .builder import STANDIN_DIGEST_LABEL, STANDIN_LABEL, BuildEngine, build
+from .builder import STANDIN_DIGEST_LABEL, STANDIN_LABEL, build
 from .catalogue import Recipe, find, names, suggest
 from .errors import RecipeBuildFailed, RecipeError, RecipeInvalid, ToolMissing
 
 __all__ = [
     "STANDIN_DIGEST_LABEL",
     "STANDIN_LABEL",
-    "BuildEngine",
     "Recipe",
     "RecipeBuildFailed",
     "RecipeError",

@@ -10,6 +10,7 @@ A recipe file:
     [[tags]]
     match = '15(\\.\\d+)?(-alpine)?'         # the whole tag; named groups fill {placeholders}
     base = "debian:bookworm-slim"          # built first when missing; ARG BASE in the Dockerfile
+    needs = ["python:3.11-slim"]           # optional: built first too, for COPY --from
     args = { PG_MAJOR = "15" }
     note = "Debian inside, not Alpine: `apk` is not there"   # optional, shown to the user
 
@@ -48,6 +49,8 @@ class Recipe:
     """Holds the Dockerfile and what it copies."""
     base: str | None
     """The image it is built FROM, itself a recipe; None for a base system."""
+    needs: tuple[str, ...] = ()
+    """Other images that its Dockerfile copies from, themselves recipes."""
     args: Mapping[str, str] = field(default_factory=dict)
     """Build arguments (for a base system: `SUITE` and the like)."""
     note: str = ""
@@ -58,6 +61,7 @@ class Recipe:
 class _TagRule:
     match: re.Pattern[str]
     base: str | None
+    needs: tuple[str, ...]
     args: Mapping[str, str]
     note: str
 
@@ -99,6 +103,7 @@ def find(reference: str, root: Path | None = None) -> Recipe | None:
             kind=entry.kind,
             directory=entry.directory,
             base=rule.base.format_map(groups) if rule.base else None,
+            needs=tuple(needed.format_map(groups) for needed in rule.needs),
             args={key: value.format_map(groups) for key, value in rule.args.items()},
             note=rule.note.format_map(groups),
         )
@@ -189,6 +194,7 @@ def _tag_rule(row: Mapping[str, Any]) -> _TagRule:
     return _TagRule(
         match=re.compile(row["match"]),
         base=row.get("base"),
+        needs=tuple(row.get("needs", ())),
         args=dict(row.get("args", {})),
         note=row.get("note", ""),
     )

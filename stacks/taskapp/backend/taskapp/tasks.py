@@ -160,9 +160,7 @@ def _update(task_id: int, values: dict[str, Any]) -> Response:
     # The names come from the table of fields above, never from the client.
     changes = [f"{name} = %({name})s" for name in values] + ["updated_at = now()"]
     if "status" in values:
-        changes.append(
-            "completed_at = CASE WHEN %(status)s = 'done' THEN coalesce(completed_at, now()) END"
-        )
+        changes.append("completed_at = CASE WHEN %(status)s = 'done' THEN coalesce(completed_at, now()) END")
     return _one(
         f"UPDATE tasks SET {', '.join(changes)} WHERE id = %(id)s AND user_id = %(user)s"
         f" RETURNING {_COLUMNS}",

@@ -27,7 +27,7 @@ from stackwright.embedded.networks.netlink import (
     u32,
 )
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_NEWROUTE, RTM_GETROUTE = 20, 24, 26
 IFF_UP = 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
@@ -118,7 +118,7 @@ def up(index: int, what: str, *, ipv6: bool = True) -> Request:
 def isolate(index: int, what: str) -> Request:
     """A bridge port that may not talk to other isolated ports (`enable_icc=false`)."""
     option = nested(IFLA_PROTINFO, attribute(IFLA_BRPORT_ISOLATED, b"\1"))
-    return Request(RTM_NEWLINK, _ifinfo(index, family=socket.AF_BRIDGE) + option, f"isolate {what}")
+    return Request(RTM_SETLINK, _ifinfo(index, family=socket.AF_BRIDGE) + option, f"isolate {what}")
 
 
 def delete(name: str) -> Request:

@@ -10,11 +10,13 @@ import ctypes
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 CLONE_NEWNET = 0x40000000
+T = TypeVar("T")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,29 +28,34 @@ class OpenSandbox:
     netlink: int
 
 
-def socket_in_namespace(netns: int, family: int, kind: int, proto: int = 0) -> socket.socket:
-    """A socket that belongs to another network namespace; the calling thread stays where it is.
+def in_namespace(netns: int, function: Callable[[], T]) -> T:
+    """Run `function` inside another network namespace; the calling thread stays where it is.
 
-    setns(2) changes one thread only, so a short-lived thread goes in and hands the socket out.
+    setns(2) changes one thread only, so a short-lived thread goes in. Its OSError is raised here.
     """
-    result: list[socket.socket | OSError] = []
+    result: list[T] = []
+    failure: list[OSError] = []
 
     def enter() -> None:
         try:
             if _libc.setns(netns, CLONE_NEWNET) != 0:
                 number = ctypes.get_errno()
                 raise OSError(number, f"setns into the container's network: {os.strerror(number)}")
-            result.append(socket.socket(family, kind | socket.SOCK_CLOEXEC, proto))
+            result.append(function())
         except OSError as error:
-            result.append(error)
+            failure.append(error)
 
     thread = threading.Thread(target=enter)
     thread.start()
     thread.join()
-    found = result[0]
-    if isinstance(found, OSError):
-        raise found
-    return found
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def socket_in_namespace(netns: int, family: int, kind: int, proto: int = 0) -> socket.socket:
+    """A socket that belongs to another network namespace."""
+    return in_namespace(netns, lambda: socket.socket(family, kind | socket.SOCK_CLOEXEC, proto))
 
 
 @contextmanager

@@ -197,6 +197,22 @@ class HostConfig(Docker):
     init: bool | None = None
 
 
+class ExecConfig(Docker):
+    """Body of POST /containers/{id}/exec."""
+
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    detach_keys: str = ""
+    tty: bool = False
+    env: list[str] = []
+    cmd: list[str] = []
+    privileged: bool = False
+    user: str = ""
+    working_dir: str = ""
+    console_size: list[int] = [0, 0]
+
+
 class EndpointIPAM(Docker):
     """Addresses asked for in one network."""
 

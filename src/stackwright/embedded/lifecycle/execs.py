@@ -9,7 +9,7 @@ from stackwright.embedded.containers.runtime import ExecSession, StartError
 from stackwright.embedded.containers.users import UserNotFound, resolve_user
 from stackwright.embedded.errors import BadParameter, Conflict, NotFound
 from stackwright.embedded.ids import new_id
-from stackwright.embedded.lifecycle.config import Docker
+from stackwright.embedded.lifecycle.config import ExecConfig
 from stackwright.embedded.lifecycle.launcher import StartFailed
 from stackwright.embedded.lifecycle.manager import Manager
 from stackwright.embedded.lifecycle.record import Container
@@ -18,22 +18,6 @@ from stackwright.embedded.lifecycle.supervisor import Supervisor
 from stackwright.embedded.lifecycle.tasks import Tasks
 
 KEPT_AFTER_END = 300.0
-
-
-class ExecConfig(Docker):
-    """Body of POST /containers/{id}/exec."""
-
-    attach_stdin: bool = False
-    attach_stdout: bool = False
-    attach_stderr: bool = False
-    detach_keys: str = ""
-    tty: bool = False
-    env: list[str] = []
-    cmd: list[str] = []
-    privileged: bool = False
-    user: str = ""
-    working_dir: str = ""
-    console_size: list[int] = [0, 0]
 
 
 @dataclass(eq=False, slots=True)

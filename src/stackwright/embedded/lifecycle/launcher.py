@@ -16,7 +16,7 @@ from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import Surroundings, build_spec
 from stackwright.embedded.lifecycle.wiring import Wires, Wiring, namespaces_of
 
-BeforeGo = Callable[[], Awaitable[None]]
+BeforeGo = Callable[[Sandbox], Awaitable[None]]
 _CLIENTS_FAULT = "process"
 
 
@@ -52,7 +52,7 @@ class Launcher:
 
             async def configure(sandbox: Sandbox) -> None:
                 await self._wiring.configure(container, wires, sandbox)
-                await before_go()
+                await before_go(sandbox)
 
             return await self._services.runtime.start(spec, configure)
         except StartError as error:

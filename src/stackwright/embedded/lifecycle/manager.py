@@ -203,10 +203,10 @@ class Manager:
         self._check(verb, container)
         return self._running(container)
 
-    async def stop_all(self) -> None:
+    async def stop_all(self, timeout: int | None = None) -> None:
         """Stop every container, side by side; used when the whole engine is asked to end."""
         up = [c for c in self._services.containers if c.up or c.status == Status.RESTARTING]
-        await asyncio.gather(*(self._quietly(self.stop(c)) for c in up))
+        await asyncio.gather(*(self._quietly(self.stop(c, timeout)) for c in up))
 
     async def _quietly(self, verb: Awaitable[None]) -> None:
         try:

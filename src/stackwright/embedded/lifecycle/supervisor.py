@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from stackwright.embedded.containers.runtime import ExitStatus, Running
+from stackwright.embedded.containers.runtime import ExitStatus, Running, Sandbox
 from stackwright.embedded.containers.spec import ExecSpec
 from stackwright.embedded.containers.users import resolve_user
 from stackwright.embedded.errors import EngineError
@@ -76,7 +76,7 @@ class Supervisor:
         if live.run is not None:
             await live.run.cleaned.wait()
         try:
-            running = await self._launcher.launch(container, lambda: self._attach_pending(container))
+            running = await self._launcher.launch(container, lambda s: self._attach_pending(container, s))
         except EngineError as error:
             self._note_failure(container, error)
             raise
@@ -166,13 +166,15 @@ class Supervisor:
         assert self.auto_remove is not None
         await self.auto_remove(container)
 
-    async def _attach_pending(self, container: Container) -> None:
+    async def _attach_pending(self, container: Container, sandbox: Sandbox) -> None:
         """Connect clients that attached before the start, while the process waits for its go."""
         live = self.live(container)
         pending, live.pending = live.pending, []
         for client in pending:
             if not client.stream.done():
-                client.stream.set_result(await self._launcher.attach(container, client.streams))
+                wants = client.streams
+                stream = await sandbox.attach(stdin=wants.stdin, stdout=wants.stdout, stderr=wants.stderr)
+                client.stream.set_result(stream)
 
     def _note_failure(self, container: Container, error: EngineError) -> None:
         container.exit_code = error.code if isinstance(error, StartFailed) else 128

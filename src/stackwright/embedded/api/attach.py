@@ -1,0 +1,117 @@
+"""Raw streams: attach, and exec with its stream (Engine API 1.50, ContainerAttach, ExecStart)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from stackwright.embedded.api.call import Call, answer, nothing
+from stackwright.embedded.api.hijack import Hijacked, exchange, take_over
+from stackwright.embedded.api.routing import Route
+from stackwright.embedded.containers.logs import read_log
+from stackwright.embedded.errors import BadParameter
+from stackwright.embedded.lifecycle.config import ExecConfig, convert
+from stackwright.embedded.lifecycle.engine import Engine
+from stackwright.embedded.lifecycle.execs import Exec
+from stackwright.embedded.lifecycle.live import Streams
+
+
+class AttachRoutes:
+    """Attach and exec."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def table(self) -> list[Route]:
+        """The routes."""
+        return [
+            Route("POST", "/containers/{id}/attach", self.attach, follows=True),
+            Route("POST", "/containers/{id}/exec", self.create_exec),
+            Route("POST", "/exec/{id}/start", self.start_exec, follows=True),
+            Route("POST", "/exec/{id}/resize", self.resize_exec),
+            Route("GET", "/exec/{id}/json", self.inspect_exec),
+        ]
+
+    async def attach(self, call: Call) -> web.StreamResponse:
+        """POST /containers/{id}/attach?stream=&stdin=&stdout=&stderr=&logs=: also before the start."""
+        container = self._engine.services.containers.get(call.path["id"])
+        await call.body()
+        streams = Streams(
+            stdin=call.flag("stdin") and container.config.open_stdin,
+            stdout=call.flag("stdout"),
+            stderr=call.flag("stderr"),
+        )
+        future = await self._engine.manager.attach(container, streams) if call.flag("stream") else None
+        connection = take_over(call, tty=container.config.tty)
+        try:
+            if call.flag("logs"):
+                async for line in read_log(self._engine.files.directory(container.id)):
+                    await connection.send(line.stream, line.data)
+            if future is not None:
+                stream = await future
+                await exchange(connection, stream, stdin=streams.stdin)
+        except (ConnectionError, asyncio.CancelledError):
+            if future is None or not future.cancelled():
+                raise
+        finally:
+            if future is not None:
+                future.cancel()
+            await connection.close()
+        return Hijacked()
+
+    async def create_exec(self, call: Call) -> web.StreamResponse:
+        """POST /containers/{id}/exec."""
+        container = self._engine.services.containers.get(call.path["id"])
+        config = await call.json(ExecConfig)
+        return answer({"Id": self._engine.execs.create(container, config).id}, 201)
+
+    async def start_exec(self, call: Call) -> web.StreamResponse:
+        """POST /exec/{id}/start: detached, or with the connection as its stream."""
+        exec_ = self._engine.execs.get(call.path["id"])
+        body = await call.json_object()
+        size = convert(body.get("ConsoleSize") or exec_.config.console_size, list[int])
+        console = (size[0], size[1]) if len(size) == 2 else (0, 0)
+        detach = bool(body.get("Detach"))
+        session = await self._engine.execs.start(exec_, attach=not detach, console_size=console)
+        if detach or session.stream is None:
+            return web.Response(status=200)
+        connection = take_over(call, tty=exec_.config.tty)
+        await exchange(connection, session.stream, stdin=exec_.config.attach_stdin)
+        return Hijacked()
+
+    async def resize_exec(self, call: Call) -> web.StreamResponse:
+        """POST /exec/{id}/resize?h=&w=."""
+        rows, columns = call.number("h"), call.number("w")
+        if rows is None or columns is None:
+            raise BadParameter("h and w are needed")
+        await self._engine.execs.resize(self._engine.execs.get(call.path["id"]), rows, columns)
+        return nothing() if call.version >= (1, 50) else web.Response(status=200)
+
+    async def inspect_exec(self, call: Call) -> web.StreamResponse:
+        """GET /exec/{id}/json."""
+        return answer(exec_shape(self._engine.execs.get(call.path["id"])))
+
+
+def exec_shape(exec_: Exec) -> dict[str, object]:
+    """ExecInspect."""
+    config = exec_.config
+    return {
+        "ID": exec_.id,
+        "Running": exec_.running,
+        "ExitCode": exec_.exit_code,
+        "ProcessConfig": {
+            "tty": config.tty,
+            "entrypoint": config.cmd[0],
+            "arguments": config.cmd[1:],
+            "privileged": config.privileged,
+            "user": config.user,
+        },
+        "OpenStdin": config.attach_stdin,
+        "OpenStderr": config.attach_stderr,
+        "OpenStdout": config.attach_stdout,
+        "CanRemove": False,
+        "ContainerID": exec_.container.id,
+        "DetachKeys": config.detach_keys,
+        "Pid": exec_.session.pid if exec_.session else 0,
+    }

@@ -1,0 +1,208 @@
+"""Routes of /images, /commit and /distribution (Engine API 1.50, Image, Distribution)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from stackwright.embedded.api.call import Call, answer, begin_stream
+from stackwright.embedded.api.progress import Emit, stream_progress
+from stackwright.embedded.api.routing import Route
+from stackwright.embedded.errors import BadParameter, NotFound, NotImplementedYet
+from stackwright.embedded.images.types import RegistryAuth
+from stackwright.embedded.lifecycle.config import to_docker
+from stackwright.embedded.lifecycle.engine import Engine
+
+
+class ImageRoutes:
+    """Over ImageService; each change is told to the event bus."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._images = engine.services.images
+
+    def table(self) -> list[Route]:
+        """The routes. Names hold slashes, so the more particular patterns come first."""
+        return [
+            Route("GET", "/images/json", self.list),
+            Route("POST", "/images/create", self.create, follows=True),
+            Route("POST", "/images/load", self.load, follows=True),
+            Route("POST", "/images/prune", self.prune),
+            Route("GET", "/images/search", self.search),
+            Route("GET", "/images/get", self.save, follows=True),
+            Route("GET", "/images/{name:path}/get", self.save, follows=True),
+            Route("GET", "/images/{name:path}/json", self.inspect),
+            Route("GET", "/images/{name:path}/history", self.history),
+            Route("POST", "/images/{name:path}/tag", self.tag),
+            Route("POST", "/images/{name:path}/push", self.push, follows=True),
+            Route("DELETE", "/images/{name:path}", self.remove),
+            Route("POST", "/commit", self.commit),
+            Route("GET", "/distribution/{name:path}/json", self.distribution),
+        ]
+
+    async def list(self, call: Call) -> web.StreamResponse:
+        """GET /images/json?all=&filters=."""
+        return answer(self._images.list(call.filters(), all_images=call.flag("all")))
+
+    async def inspect(self, call: Call) -> web.StreamResponse:
+        """GET /images/{name}/json."""
+        return answer(self._images.inspect(call.path["name"]))
+
+    async def history(self, call: Call) -> web.StreamResponse:
+        """GET /images/{name}/history."""
+        return answer(self._images.history(call.path["name"]))
+
+    async def create(self, call: Call) -> web.StreamResponse:
+        """POST /images/create: pull (`fromImage`) or import (`fromSrc`)."""
+        if source := call.text("fromSrc"):
+            return await self._import(call, source)
+        name, tag = call.text("fromImage"), call.text("tag")
+        if not name:
+            raise BadParameter("fromImage or fromSrc is needed")
+        reference = with_tag(name, tag)
+        auth = registry_auth(call)
+
+        async def work(emit: Emit) -> None:
+            image = await self._images.pull(
+                reference, platform=call.text("platform") or None, auth=auth, progress=emit
+            )
+            self._tell("pull", reference, image.run_config.get("Labels"))
+
+        return await stream_progress(call, work)
+
+    async def load(self, call: Call) -> web.StreamResponse:
+        """POST /images/load: an archive of `docker save` or an OCI layout."""
+
+        async def work(emit: Emit) -> None:
+            for image in await self._images.load(call.stream(), emit):
+                self._tell("load", image.id)
+
+        return await stream_progress(call, work)
+
+    async def save(self, call: Call) -> web.StreamResponse:
+        """GET /images/{name}/get and /images/get?names=: one archive."""
+        names = [call.path["name"]] if "name" in call.path else call.texts("names")
+        if not names:
+            raise BadParameter("no image was named")
+        pieces = self._images.save(names)
+        response = await begin_stream(call, "application/x-tar")
+        async for piece in pieces:
+            await response.write(piece)
+        for name in names:
+            self._tell("save", self._images.get(name).id)
+        return response
+
+    async def tag(self, call: Call) -> web.StreamResponse:
+        """POST /images/{name}/tag?repo=&tag=."""
+        name = await self._images.tag(call.path["name"], call.text("repo"), call.text("tag"))
+        self._tell("tag", name)
+        return web.Response(status=201)
+
+    async def push(self, call: Call) -> web.StreamResponse:
+        """POST /images/{name}/push?tag=."""
+        name, tag, auth = call.path["name"], call.text("tag") or None, registry_auth(call)
+        self._images.get(with_tag(name, tag or ""))
+
+        async def work(emit: Emit) -> None:
+            await self._images.push(name, tag=tag, auth=auth, progress=emit)
+            self._tell("push", name)
+
+        return await stream_progress(call, work)
+
+    async def remove(self, call: Call) -> web.StreamResponse:
+        """DELETE /images/{name}?force=&noprune=."""
+        done = await self._images.remove(
+            call.path["name"], force=call.flag("force"), prune=not call.flag("noprune")
+        )
+        for row in done:
+            for action, what in row.items():
+                self._tell("untag" if action == "Untagged" else "delete", what)
+        return answer(done)
+
+    async def prune(self, call: Call) -> web.StreamResponse:
+        """POST /images/prune?filters=."""
+        return answer(await self._images.prune(call.filters()))
+
+    async def commit(self, call: Call) -> web.StreamResponse:
+        """POST /commit?container=&repo=&tag=&changes=: an image of what a container changed."""
+        container = self._engine.services.containers.get(call.text("container"))
+        changes = await call.json_object()
+        if call.texts("changes"):
+            raise NotImplementedYet("changes on commit are not supported: give them in the request's body")
+        config: dict[str, Any] = {**to_docker(container.config), **changes}
+        repository = call.text("repo")
+        image = await self._images.commit(
+            self._engine.files.upper(container.id),
+            parent=container.image_id,
+            config=config,
+            created_by=" ".join(config.get("Cmd") or ()),
+            comment=call.text("comment"),
+            author=call.text("author"),
+            references=[with_tag(repository, call.text("tag"))] if repository else [],
+        )
+        self._engine.supervisor.tell(
+            container, "commit", {"comment": call.text("comment"), "imageID": image.id}
+        )
+        return answer({"Id": image.id}, 201)
+
+    async def search(self, call: Call) -> web.StreamResponse:
+        """GET /images/search: there is no index to ask."""
+        raise NotImplementedYet("searching Docker Hub is not supported by this engine")
+
+    async def distribution(self, call: Call) -> web.StreamResponse:
+        """GET /distribution/{name}/json: known only for images that were pulled."""
+        image = self._images.get(call.path["name"])
+        if not image.repo_digests:
+            raise NotFound(f"no registry digest is known for {call.path['name']}")
+        platform = {"architecture": image.config.get("architecture"), "os": image.config.get("os")}
+        return answer(
+            {
+                "Descriptor": {
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "digest": image.repo_digests[0].rpartition("@")[2],
+                    "size": image.size,
+                },
+                "Platforms": [platform],
+            }
+        )
+
+    async def _import(self, call: Call, source: str) -> web.StreamResponse:
+        if source != "-":
+            raise BadParameter("only an archive in the request's body can be imported (fromSrc=-)")
+        repository, tag = call.text("repo"), call.text("tag")
+
+        async def work(emit: Emit) -> None:
+            image = await self._images.import_(
+                call.stream(),
+                with_tag(repository, tag) if repository else "",
+                changes=call.texts("changes"),
+                message=call.text("message"),
+                platform=call.text("platform") or None,
+                progress=emit,
+            )
+            self._tell("import", image.id)
+
+        return await stream_progress(call, work)
+
+    def _tell(self, action: str, name: str, labels: dict[str, str] | None = None) -> None:
+        self._engine.services.events.publish("image", action, name, {**(labels or {}), "name": name})
+
+
+def with_tag(name: str, tag: str) -> str:
+    """Name and separate tag (or digest) → one reference; a name that has a tag already keeps it."""
+    if not tag:
+        return name
+    if tag.startswith("sha256:"):
+        return f"{name}@{tag}"
+    if "@" in name or ":" in name.rpartition("/")[2]:
+        return name
+    return f"{name}:{tag}"
+
+
+def registry_auth(call: Call) -> RegistryAuth | None:
+    """Credentials of the X-Registry-Auth header."""
+    try:
+        return RegistryAuth.from_header(call.request.headers.get("X-Registry-Auth"))
+    except ValueError as error:
+        raise BadParameter(str(error)) from error

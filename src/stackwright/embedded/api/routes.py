@@ -1,0 +1,29 @@
+"""All routes of the API, from the modules that serve them."""
+
+from __future__ import annotations
+
+from stackwright.embedded.api.attach import AttachRoutes
+from stackwright.embedded.api.build import BuildRoutes
+from stackwright.embedded.api.containers import ContainerRoutes
+from stackwright.embedded.api.images import ImageRoutes
+from stackwright.embedded.api.networks import NetworkRoutes
+from stackwright.embedded.api.observing import ObservingRoutes
+from stackwright.embedded.api.routing import Route
+from stackwright.embedded.api.system import SystemRoutes
+from stackwright.embedded.api.volumes import VolumeRoutes
+from stackwright.embedded.builder.service import Builder
+from stackwright.embedded.lifecycle.engine import Engine
+
+
+def all_routes(engine: Engine, builder: Builder) -> list[Route]:
+    """In the order in which they are tried."""
+    return [
+        *SystemRoutes(engine).table(),
+        *ContainerRoutes(engine).table(),
+        *ObservingRoutes(engine).table(),
+        *AttachRoutes(engine).table(),
+        *ImageRoutes(engine).table(),
+        *BuildRoutes(engine, builder).table(),
+        *NetworkRoutes(engine).table(),
+        *VolumeRoutes(engine).table(),
+    ]

@@ -1,0 +1,223 @@
+"""Routes of the engine itself: ping, version, info, df, events, auth, shutdown (Engine API 1.50, System)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from stackwright.embedded.api.call import Call, answer, begin_stream
+from stackwright.embedded.api.routing import NEWEST, OLDEST, Route
+from stackwright.embedded.api.server import VERSION
+from stackwright.embedded.api.shapes import list_item
+from stackwright.embedded.api.stats import total_memory
+from stackwright.embedded.api.times import parse_time, rfc3339
+from stackwright.embedded.errors import Unavailable
+from stackwright.embedded.lifecycle.engine import Engine, tree_size
+from stackwright.embedded.lifecycle.events import Event, matches
+from stackwright.embedded.lifecycle.machine import Status
+from stackwright.embedded.volumes.service import Volume
+
+_NO_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
+
+
+class SystemRoutes:
+    """Nothing here concerns one container."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def table(self) -> list[Route]:
+        """The routes."""
+        return [
+            Route("GET", "/_ping", self.ping),
+            Route("GET", "/version", self.version),
+            Route("GET", "/info", self.info),
+            Route("GET", "/system/df", self.disk_usage),
+            Route("GET", "/events", self.events, follows=True),
+            Route("POST", "/auth", self.auth),
+            Route("POST", "/stackwright/shutdown", self.shutdown),
+        ]
+
+    async def ping(self, call: Call) -> web.StreamResponse:
+        """GET and HEAD /_ping. `Builder-Version: 1` is the classic builder, the one this engine has."""
+        return web.Response(
+            text="OK",
+            content_type="text/plain",
+            headers={**_NO_CACHE, "Builder-Version": "1", "Swarm": "inactive"},
+        )
+
+    async def version(self, call: Call) -> web.StreamResponse:
+        """GET /version."""
+        newest, oldest = f"{NEWEST[0]}.{NEWEST[1]}", f"{OLDEST[0]}.{OLDEST[1]}"
+        host = platform.uname()
+        details = {
+            "ApiVersion": newest,
+            "Arch": architecture(),
+            "BuildTime": "",
+            "Experimental": "false",
+            "GitCommit": "",
+            "GoVersion": f"python{platform.python_version()}",
+            "KernelVersion": host.release,
+            "MinAPIVersion": oldest,
+            "Os": "linux",
+        }
+        return answer(
+            {
+                "Platform": {"Name": "Stackwright Engine"},
+                "Components": [{"Name": "Engine", "Version": VERSION, "Details": details}],
+                "Version": VERSION,
+                **{key: value for key, value in details.items() if key != "Experimental"},
+                "BuildTime": "",
+            }
+        )
+
+    async def info(self, call: Call) -> web.StreamResponse:
+        """GET /info."""
+        services = self._engine.services
+        statuses = [container.status for container in services.containers]
+        host = platform.uname()
+        return answer(
+            {
+                "ID": services.instance,
+                "Name": host.node,
+                "ServerVersion": VERSION,
+                "Containers": len(statuses),
+                "ContainersRunning": statuses.count(Status.RUNNING),
+                "ContainersPaused": statuses.count(Status.PAUSED),
+                "ContainersStopped": len(statuses) - sum(s in ("running", "paused") for s in statuses),
+                "Images": len(services.images.list()),
+                "Driver": "overlay2",
+                "DriverStatus": [["Backing Filesystem", ""], ["Native Overlay Diff", "true"]],
+                "DockerRootDir": str(services.state_dir),
+                "SystemTime": rfc3339(time.time_ns()),
+                "LoggingDriver": "json-file",
+                "CgroupDriver": "cgroupfs",
+                "CgroupVersion": cgroup_version(),
+                "NEventsListener": 0,
+                "KernelVersion": host.release,
+                "OperatingSystem": os_release().get("PRETTY_NAME", "Linux"),
+                "OSVersion": os_release().get("VERSION_ID", ""),
+                "OSType": "linux",
+                "Architecture": host.machine,
+                "IndexServerAddress": "https://index.docker.io/v1/",
+                "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": []},
+                "NCPU": os.cpu_count() or 1,
+                "MemTotal": total_memory(),
+                "Plugins": {
+                    "Volume": ["local"],
+                    "Network": ["bridge", "host", "null"],
+                    "Authorization": None,
+                    "Log": ["json-file", "none"],
+                },
+                "MemoryLimit": True, "SwapLimit": True, "CpuCfsPeriod": True, "CpuCfsQuota": True,
+                "CPUShares": True, "CPUSet": True, "PidsLimit": True, "OomKillDisable": True,
+                "IPv4Forwarding": True, "Debug": False, "NFd": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+                "NGoroutines": len(asyncio.all_tasks()),
+                "HttpProxy": os.environ.get("HTTP_PROXY", ""), "HttpsProxy": os.environ.get("HTTPS_PROXY", ""),
+                "NoProxy": os.environ.get("NO_PROXY", ""),
+                "Labels": [], "ExperimentalBuild": False, "LiveRestoreEnabled": True,
+                "Runtimes": {"stackwright": {"path": "stackwright"}}, "DefaultRuntime": "stackwright",
+                "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False,
+                          "Error": "", "RemoteManagers": None},
+                "Isolation": "", "InitBinary": "", "SecurityOptions": ["name=seccomp,profile=builtin"],
+                "ContainerdCommit": {"ID": ""}, "RuncCommit": {"ID": ""}, "InitCommit": {"ID": ""},
+                "Warnings": None,
+            }
+        )  # fmt: skip
+
+    async def disk_usage(self, call: Call) -> web.StreamResponse:
+        """GET /system/df."""
+        services, engine = self._engine.services, self._engine
+        kinds = set(call.texts("type")) or {"container", "image", "volume", "build-cache"}
+        result: dict[str, Any] = {
+            "LayersSize": 0,
+            "Images": [],
+            "Containers": [],
+            "Volumes": [],
+            "BuildCache": [],
+        }
+        if "image" in kinds:
+            result |= await asyncio.to_thread(services.images.disk_usage)
+        if "container" in kinds:
+            result["Containers"] = [list_item(engine, c, size=True) for c in services.containers]
+        if "volume" in kinds:
+            result["Volumes"] = [volume_usage(engine, v) for v in services.volumes.list()]
+        return answer(result)
+
+    async def events(self, call: Call) -> web.StreamResponse:
+        """GET /events?since=&until=&filters=: the past from `since`, then what happens, up to `until`."""
+        since, until, filters = parse_time(call.text("since")), parse_time(call.text("until")), call.filters()
+        bus = self._engine.services.events
+        with bus.subscribe() as subscription:
+            response = await begin_stream(call, "application/json")
+
+            async def send(event: Event) -> None:
+                if matches(event, filters):
+                    await response.write(msgspec.json.encode(event.to_docker()) + b"\n")
+
+            seen = 0
+            if since:
+                for event in bus.past(since, until or None):
+                    await send(event)
+                    seen = event.time_ns
+            remaining = (until - time.time_ns()) / 1e9 if until else None
+            try:
+                async with asyncio.timeout(remaining):
+                    async for event in subscription:
+                        if event.time_ns > seen:
+                            await send(event)
+            except TimeoutError:
+                pass
+        return response
+
+    async def auth(self, call: Call) -> web.StreamResponse:
+        """POST /auth: registries are asked when something is pulled, not before."""
+        await call.json_object()
+        raise Unavailable("credentials are checked by the registry at the first pull; nothing was stored")
+
+    async def shutdown(self, call: Call) -> web.StreamResponse:
+        """POST /stackwright/shutdown?force=&keep=: end the engine (our own route).
+
+        Containers are stopped first, each with its grace period; `force=1` kills them at once, `keep=1`
+        leaves them running for the next engine, as SIGTERM does. Answers when they have stopped.
+        """
+        if not call.flag("keep"):
+            await self._engine.manager.stop_all(timeout=0 if call.flag("force") else None)
+        self._engine.stopping.set()
+        return answer({"Stopped": not call.flag("keep")})
+
+
+def volume_usage(engine: Engine, volume: Volume) -> dict[str, Any]:
+    """A volume with its `UsageData`."""
+    users = sum(any(m.name == volume.name for m in c.mounts) for c in engine.services.containers)
+    size = tree_size(Path(volume.mountpoint))
+    return {**engine.services.volumes.inspect(volume), "UsageData": {"Size": size, "RefCount": users}}
+
+
+def architecture() -> str:
+    """The machine in Go's words."""
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def cgroup_version() -> str:
+    """2 where the unified hierarchy has controllers, else 1."""
+    try:
+        return "2" if Path("/sys/fs/cgroup/cgroup.controllers").read_text().strip() else "1"
+    except OSError:
+        return "1"
+
+
+def os_release() -> dict[str, str]:
+    """/etc/os-release."""
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}

@@ -1,0 +1,76 @@
+"""`GET /containers/{id}/top`: the processes of a container in the columns of `ps`, without running ps.
+
+`-ef` (the default) and `aux` give their usual columns; `-o a,b,c` chooses. Anything else gives those of -ef.
+"""
+
+from __future__ import annotations
+
+import pwd
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stackwright.embedded.containers.runtime import ProcessInfo
+
+_Column = tuple[str, Callable[[ProcessInfo, float], str]]
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _cpu_time(process: ProcessInfo) -> str:
+    seconds = int(process.cpu_time)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _start(process: ProcessInfo, now: float) -> str:
+    recent = now - process.start_time < 86400
+    return time.strftime("%H:%M" if recent else "%b%d", time.localtime(process.start_time))
+
+
+def _share(process: ProcessInfo, now: float) -> str:
+    lived = max(now - process.start_time, 0.01)
+    return str(int(100 * process.cpu_time / lived))
+
+
+_COLUMNS: dict[str, _Column] = {
+    "user": ("USER", lambda p, _: _user(p.uid)),
+    "uid": ("UID", lambda p, _: _user(p.uid)),
+    "pid": ("PID", lambda p, _: str(p.pid)),
+    "ppid": ("PPID", lambda p, _: str(p.ppid)),
+    "c": ("C", _share),
+    "%cpu": ("%CPU", _share),
+    "stime": ("STIME", _start),
+    "start": ("START", _start),
+    "tty": ("TTY", lambda p, _: p.tty),
+    "time": ("TIME", lambda p, _: _cpu_time(p)),
+    "cmd": ("CMD", lambda p, _: p.command),
+    "args": ("COMMAND", lambda p, _: p.command),
+    "command": ("COMMAND", lambda p, _: p.command),
+    "comm": ("COMMAND", lambda p, _: p.command.split(" ")[0].rpartition("/")[2]),
+}
+_EF = ("uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd")
+_AUX = ("user", "pid", "%cpu", "tty", "start", "time", "command")
+
+
+def table_of(processes: Sequence[ProcessInfo], arguments: str, now: float) -> dict[str, Any]:
+    """`Titles` and `Processes`; `now` in seconds since the epoch."""
+    columns = [_COLUMNS[name] for name in _chosen(arguments)]
+    return {
+        "Titles": [title for title, _ in columns],
+        "Processes": [[value(process, now) for _, value in columns] for process in processes],
+    }
+
+
+def _chosen(arguments: str) -> Sequence[str]:
+    words = arguments.replace("-o", " -o ").split()
+    if "-o" in words:
+        names = ",".join(words[words.index("-o") + 1 :]).lower().split(",")
+        known = [name for name in names if name in _COLUMNS]
+        if known:
+            return known if "pid" in known else ["pid", *known]
+    return _AUX if words and words[0].lstrip("-") in ("aux", "u", "ux") else _EF

@@ -1,0 +1,117 @@
+"""The engine process: puts the services together, serves the API, ends when asked or when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from stackwright.embedded.api.routes import all_routes
+from stackwright.embedded.api.routing import Router
+from stackwright.embedded.api.server import Dispatcher
+from stackwright.embedded.builder.service import Builder
+from stackwright.embedded.containers.runtime import Runtime
+from stackwright.embedded.containers.starter import StarterHandle
+from stackwright.embedded.images.service import ImageService
+from stackwright.embedded.lifecycle.engine import Engine
+from stackwright.embedded.lifecycle.events import EventBus
+from stackwright.embedded.lifecycle.instance import StateLock, instance_of, listen
+from stackwright.embedded.lifecycle.record import Containers
+from stackwright.embedded.lifecycle.recovery import recover
+from stackwright.embedded.lifecycle.services import Services
+from stackwright.embedded.lifecycle.steps import StepRunner
+from stackwright.embedded.lifecycle.tasks import Tasks
+from stackwright.embedded.networks.service import NetworkService
+from stackwright.embedded.state import Database
+from stackwright.embedded.volumes.service import VolumeService
+
+log = logging.getLogger("stackwright.engine")
+_SHUTDOWN_GRACE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`idle_seconds`: end after so long without request and running container; 0 never."""
+
+    state_dir: Path
+    socket: Path
+    idle_seconds: float
+
+
+def run(options: Options, starter: StarterHandle) -> None:
+    """Serve until told to end. Raises AlreadyServed."""
+    with StateLock(options.state_dir, options.socket):
+        sock = listen(options.socket)
+        try:
+            asyncio.run(_serve(options, sock, starter))
+        finally:
+            sock.close()
+            options.socket.unlink(missing_ok=True)
+
+
+async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) -> None:
+    database = Database(options.state_dir / "engine.db")
+    instance = instance_of(options.state_dir)
+    containers = Containers(database)
+
+    def users_of(volume: str) -> Sequence[str]:
+        return [c.id for c in containers if any(m.name == volume for m in c.mounts)]
+
+    services = Services(
+        state_dir=options.state_dir,
+        instance=instance,
+        database=database,
+        containers=containers,
+        images=ImageService(database, options.state_dir / "images"),
+        networks=NetworkService(database, options.state_dir / "networks", instance),
+        volumes=VolumeService(database, options.state_dir / "volumes", users_of),
+        runtime=Runtime(starter),
+        events=EventBus(),
+    )
+    try:
+        async with Tasks() as tasks:
+            engine = Engine(services, tasks, options.socket)
+            steps = StepRunner(services)
+            builder = Builder(services.images, steps, options.state_dir / "builder")
+            steps.sweep()
+            await services.images.start()
+            await services.networks.start()
+            await builder.start()
+            await recover(engine)
+            await _listen(engine, builder, sock, options.idle_seconds)
+    finally:
+        await services.networks.close(keep_devices=any(c.up for c in containers))
+        await services.images.close()
+        await services.runtime.close()
+        database.close()
+
+
+async def _listen(engine: Engine, builder: Builder, sock: socket.socket, idle_seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, engine.stopping.set)
+    dispatcher = Dispatcher(Router(all_routes(engine, builder)), engine.tasks, engine.activity)
+    server = web.Server(dispatcher, handler_cancellation=True, access_log=None)
+    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_GRACE)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, sock).start()
+        log.info("serving on %s", engine.socket)
+        waits = [asyncio.ensure_future(engine.stopping.wait())]
+        if idle_seconds > 0:
+            waits.append(asyncio.ensure_future(engine.activity.until_idle(idle_seconds)))  # type: ignore[arg-type]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        log.info("ending")
+    finally:
+        engine.services.events.close()
+        with suppress(TimeoutError):
+            await runner.cleanup()

@@ -1,0 +1,92 @@
+"""What the engine does first: find the containers of the engine before it, running or ended, and go on
+with them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+
+from stackwright.embedded.containers.runtime import ExitStatus, Running
+from stackwright.embedded.errors import EngineError
+from stackwright.embedded.lifecycle.engine import Engine
+from stackwright.embedded.lifecycle.machine import UP, Status
+from stackwright.embedded.lifecycle.record import Container
+from stackwright.embedded.lifecycle.restart import decide_at_boot
+from stackwright.embedded.lifecycle.supervisor import boot_id
+
+log = logging.getLogger("stackwright.engine")
+
+
+async def recover(engine: Engine) -> None:
+    """Adopt what runs, note what ended meanwhile, start what its policy wants started."""
+    containers = engine.services.containers
+    _finish_removals(engine)
+    adopted: dict[str, Running] = {}
+    ended: dict[str, ExitStatus] = {}
+    for container in containers:
+        if container.status not in UP and container.status != Status.RESTARTING:
+            continue
+        found = await _find(engine, container)
+        if isinstance(found, ExitStatus):
+            ended[container.id] = found
+        else:
+            adopted[container.id] = found
+    await engine.services.networks.recover({key: running.pid for key, running in adopted.items()})
+    for container in containers:
+        if running := adopted.get(container.id):
+            container.pid = running.pid
+            container.status = Status.PAUSED if running.paused else Status.RUNNING
+            containers.save(container)
+            engine.supervisor.watch(container, running)
+    boot = boot_id()
+    for container in containers:
+        if container.id not in adopted:
+            await _after_absence(engine, container, ended.get(container.id), boot)
+
+
+async def _find(engine: Engine, container: Container) -> Running | ExitStatus:
+    spec = engine.launcher.last_spec(container.id)
+    if spec is None or container.status == Status.RESTARTING:
+        return ExitStatus(code=container.exit_code, finished_at=container.finished_ns)
+    return await engine.services.runtime.adopt(spec)
+
+
+async def _after_absence(engine: Engine, container: Container, status: ExitStatus | None, boot: str) -> None:
+    """A container that does not run: what ended unseen is treated as if it ended now."""
+    policy = container.host_config.restart_policy.name
+    rebooted = bool(container.boot_id) and container.boot_id != boot
+    if status is not None and not rebooted:
+        await engine.supervisor.ended(container, status, None)
+        return
+    was_up = status is not None
+    if was_up:
+        container.status, container.pid = Status.EXITED, 0
+        container.exit_code = status.code if status else container.exit_code
+        container.finished_ns = container.finished_ns or time.time_ns()
+        engine.services.containers.save(container)
+    if rebooted and decide_at_boot(
+        policy, was_running=was_up, stopped_by_user=container.stopped_by_user, host_rebooted=rebooted
+    ):
+        engine.tasks.spawn(_start(engine, container), f"start {container.name} after boot")
+
+
+async def _start(engine: Engine, container: Container) -> None:
+    try:
+        await engine.manager.start(container)
+    except EngineError as error:
+        log.warning("%s could not be started after the reboot: %s", container.name, error.message)
+
+
+def _finish_removals(engine: Engine) -> None:
+    """Containers whose removal was interrupted, and folders that belong to none."""
+    for container in engine.services.containers:
+        if container.status in (Status.REMOVING, Status.DEAD):
+            shutil.rmtree(engine.files.directory(container.id), ignore_errors=True)
+            engine.services.containers.remove(container)
+            engine.launcher.forget(container.id)
+    known = {container.id for container in engine.services.containers}
+    if engine.files.root.is_dir():
+        for folder in engine.files.root.iterdir():
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -5,9 +5,10 @@ The rules themselves never change while the engine runs, so adding a network or 
     prerouting (raw)  from a bridge to 127.0.0.0/8: drop. route_localnet is on there, and must not open the
                       host's own loopback to containers
     prerouting, output (nat)   to an address of this host: ports by (address, protocol, port), then by
-                      (protocol, port), to the container
-    postrouting (nat) host's loopback → container, a container → itself through a published port, and everything
-                      that leaves the bridges: masquerade
+                      (protocol, port), to the container. Not for what comes from our own bridges: where
+                      br_netfilter is loaded (by Docker, say), a container calling itself this way would have its
+                      packet bridged back into the port it came from. As with Docker, the proxy serves those
+    postrouting (nat) host's loopback → container, and everything that leaves the bridges: masquerade
     forward           within a bridge: accept. Internal networks: nothing in or out. Answers and published ports:
                       accept. Anything else towards a bridge (another network, the outside): drop
 """
@@ -196,7 +197,7 @@ def _rules() -> list[tuple[str, tuple[bytes, ...]]]:
     )
     return [
         ("guard", (from_bridge, nft.ipv4(), nft.load_network_header(16, 4) + loopback, drop)),
-        ("prerouting", (from_internal, accept)),
+        ("prerouting", (from_bridge, accept)),
         ("prerouting", (nft.ipv4(), *bound)),
         ("prerouting", (nft.ipv4(), *anywhere)),
         ("output", (nft.ipv4(), *bound)),
@@ -210,7 +211,6 @@ def _rules() -> list[tuple[str, tuple[bytes, ...]]]:
                 nft.masquerade(),
             ),
         ),
-        ("postrouting", (within, nft.translated_destination(), nft.masquerade())),
         (
             "postrouting",
             (

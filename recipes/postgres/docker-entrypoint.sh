@@ -111,12 +111,13 @@ make_cluster() {
   fi
   touch "$PGDATA/$MARK"
   name_this_user
-  local options=(--pgdata="$PGDATA/$MARK.new" --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD"))
+  local options=(--pgdata="$PGDATA/$MARK.new" --username="$POSTGRES_USER")
   if [ -n "${POSTGRES_INITDB_WALDIR:-}" ]; then
     options+=(--waldir "$POSTGRES_INITDB_WALDIR")
   fi
   # Written to disk once, at the end of the first start, instead of after every step.
-  eval 'initdb --no-sync "${options[@]}" '"$POSTGRES_INITDB_ARGS" > /dev/null
+  # "eval", because POSTGRES_INITDB_ARGS holds several arguments, quoted as in a shell.
+  eval 'initdb --no-sync --pwfile=<(printf "%s\n" "$POSTGRES_PASSWORD") "${options[@]}" '"$POSTGRES_INITDB_ARGS" > /dev/null
   forget_this_user
   (
     shopt -s dotglob

@@ -22,6 +22,17 @@ rm -rf /usr/share/i18n # what locales are compiled from
 rm -f /usr/lib/*/libLLVM*.so* /usr/lib/llvm-*/lib/libLLVM* "/usr/lib/postgresql/$major/lib/llvmjit.so"
 rm -rf "/usr/lib/postgresql/$major/lib/bitcode" /usr/lib/*/libz3.so*
 
+# /usr/bin/psql and its like are a Perl program that looks for the right version; there is one only.
+for program in /usr/bin/*; do
+  if [ "$(readlink "$program")" = ../share/postgresql-common/pg_wrapper ]; then
+    ln -sf "../lib/postgresql/$major/bin/${program##*/}" "$program"
+  fi
+done
+# Where nobody can add packages with apk anyway, what only package scripts need goes.
+if [ "$flavour" = alpine ]; then
+  rm -rf /usr/share/perl /usr/share/perl5 /usr/lib/*/perl /usr/lib/*/libperl.so.* /usr/share/postgresql-common
+fi
+
 sample=/usr/share/postgresql/postgresql.conf.sample
 [ -f "$sample" ] || cp "/usr/share/postgresql/$major/postgresql.conf.sample" "$sample"
 sed -ri "s!^#?(listen_addresses)\s*=\s*\S+.*!\1 = '*'!" "$sample"

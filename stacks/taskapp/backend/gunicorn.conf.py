@@ -30,7 +30,6 @@ accesslog = os.environ.get("ACCESS_LOG") or None
 def on_starting(server):  # type: ignore[no-untyped-def]
     """Before the port is opened: the schema is brought up to date. Exits with 1 and one line if it cannot."""
     import psycopg2
-
     from taskapp.migrate import MigrationError, migrate_when_reachable
 
     logger = logging.getLogger("taskapp")

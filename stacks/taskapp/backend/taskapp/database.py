@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection as PgConnection  # noqa: N812
 from psycopg2.extras import RealDictCursor
 
 from .errors import DatabaseUnavailable
@@ -26,7 +26,7 @@ _CONNECT_OPTIONS: dict[str, Any] = {
 }
 
 
-def connect(url: str) -> Connection:
+def connect(url: str) -> PgConnection:
     """A new connection, with our timeouts. Raises `psycopg2.OperationalError`."""
     return psycopg2.connect(url, cursor_factory=RealDictCursor, **_CONNECT_OPTIONS)
 
@@ -52,8 +52,8 @@ class Database:
             self._drop()
             raise DatabaseUnavailable from error
 
-    def _checked(self) -> Connection:
-        existing: Connection | None = getattr(self._local, "connection", None)
+    def _checked(self) -> PgConnection:
+        existing: PgConnection | None = getattr(self._local, "connection", None)
         if existing is not None:
             try:
                 with existing, existing.cursor() as cursor:
@@ -68,7 +68,7 @@ class Database:
         return self._local.connection  # type: ignore[no-any-return]
 
     def _drop(self) -> None:
-        connection: Connection | None = getattr(self._local, "connection", None)
+        connection: PgConnection | None = getattr(self._local, "connection", None)
         self._local.connection = None
         if connection is not None:
             with contextlib.suppress(psycopg2.Error):

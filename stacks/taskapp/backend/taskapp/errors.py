@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - the leaves of the tree say what happened
 """Errors that a client sees: one JSON shape, `{"error": {"code", "message", "fields"?}}`."""
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import suppress
 from typing import Literal
 
 from aiohttp import web
@@ -139,5 +140,6 @@ async def exchange(
         inward.cancel()
         outward.cancel()
         await asyncio.gather(inward, outward, return_exceptions=True)
-        await stream.close()
+        with suppress(OSError):
+            await stream.close()
         await connection.close()

@@ -139,7 +139,7 @@ class HostConfig(Docker):
     auto_remove: bool = False
     volume_driver: str = ""
     volumes_from: list[str] = []
-    console_size: list[int] = [0, 0]
+    console_size: list[int] = msgspec.field(default_factory=lambda: [0, 0])
     annotations: dict[str, str] = {}
     cap_add: list[str] | str = []
     cap_drop: list[str] | str = []
@@ -210,7 +210,7 @@ class ExecConfig(Docker):
     privileged: bool = False
     user: str = ""
     working_dir: str = ""
-    console_size: list[int] = [0, 0]
+    console_size: list[int] = msgspec.field(default_factory=lambda: [0, 0])
 
 
 class EndpointIPAM(Docker):

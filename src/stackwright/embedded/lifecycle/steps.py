@@ -84,7 +84,7 @@ class StepRunner:
         running: Running | None = None
         try:
             spec = self._specify(step, directory, network, endpoint)
-            running = await self._services.runtime.run_step(spec, configure)
+            running = await self._services.runtime.start(spec, configure)
             status = await running.wait()
             if reading is not None:
                 await reading
@@ -158,7 +158,7 @@ class StepRunner:
 
 def _mount(mount: StepMount) -> Mount:
     if mount.kind == "tmpfs":
-        options = (f"size={mount.size}",) if mount.size else ()
-        options += (f"mode={mount.mode:o}",) if mount.mode is not None else ()
-        return Mount(kind="tmpfs", target=mount.target, options=options, readonly=mount.readonly)
+        options = [f"size={mount.size}"] if mount.size else []
+        options += [f"mode={mount.mode:o}"] if mount.mode is not None else []
+        return Mount(kind="tmpfs", target=mount.target, options=tuple(options), readonly=mount.readonly)
     return Mount(kind="bind", source=str(mount.source), target=mount.target, readonly=mount.readonly)

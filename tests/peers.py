@@ -63,10 +63,17 @@ def running_dockerd() -> Iterator[Dockerd]:
     root = Path(tempfile.mkdtemp(prefix="sw-dockerd-"))
     sock, log = root / "docker.sock", root / "dockerd.log"
     group = f"swtest-{os.getpid()}"
-    script = (
-        "ip link set lo up; exec dockerd --host unix://%s --data-root %s --exec-root %s --pidfile %s "
-        "--cgroup-parent /%s --bip 172.31.255.1/24 --default-address-pool base=172.30.0.0/16,size=24"
-        % (sock, root / "data", root / "exec", root / "pid", group)
+    flags = {
+        "host": f"unix://{sock}",
+        "data-root": root / "data",
+        "exec-root": root / "exec",
+        "pidfile": root / "pid",
+        "cgroup-parent": f"/{group}",
+        "bip": "172.31.255.1/24",
+        "default-address-pool": "base=172.30.0.0/16,size=24",
+    }
+    script = "ip link set lo up; exec dockerd " + " ".join(
+        f"--{name} {value}" for name, value in flags.items()
     )
     with log.open("wb") as output:
         process = subprocess.Popen(

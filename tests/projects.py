@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import msgspec
+from tests.peers import IMAGE
 
 from stackwright.model.project import Project
-from tests.peers import IMAGE
 
 
 def project(name: str = "demo", **services: dict[str, Any]) -> Project:

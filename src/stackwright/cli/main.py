@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
 
     found = split(args)
     if found is not None and args[found[1]] in FAST_VERBS:
-        from stackwright.cli import config
+        from stackwright.cli import config  # type: ignore[attr-defined, unused-ignore]
 
         fast = getattr(config, "fast", None)
         if fast is not None:

@@ -1,0 +1,80 @@
+"""`stackwright logs`."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from stackwright.cli.flags import GlobalOptions
+from stackwright.cli.logview import LogView
+from stackwright.cli.moments import moment
+from stackwright.cli.opening import load_or_name, run, session
+from stackwright.cli.progress import colourful
+
+
+@click.command()
+@click.argument("services", nargs=-1)
+@click.option("-f", "--follow", is_flag=True, help="Follow log output")
+@click.option("--index", type=int, default=0, help="Index of the container if service has multiple replicas")
+@click.option("--no-color", is_flag=True, help="Produce monochrome output")
+@click.option("--no-log-prefix", is_flag=True, help="Don't print prefix in logs")
+@click.option(
+    "--since", help="Show logs since timestamp (2013-01-02T13:23:37Z) or relative (42m for 42 minutes)"
+)
+@click.option("-n", "--tail", default="all", help="Number of lines to show from the end of the logs")
+@click.option("-t", "--timestamps", is_flag=True, help="Show timestamps")
+@click.option("--until", help="Show logs before a timestamp or relative (42m for 42 minutes)")
+@click.pass_obj
+def logs(
+    options: GlobalOptions,
+    services: tuple[str, ...],
+    follow: bool,
+    index: int,
+    no_color: bool,
+    no_log_prefix: bool,
+    since: str | None,
+    tail: str,
+    timestamps: bool,
+    until: str | None,
+) -> int:
+    """View output from containers."""
+    from stackwright.plan.observed import Container
+    from stackwright.run import logs as runs
+    from stackwright.run.session import containers
+    from stackwright.run.up import check_services
+
+    project, known = load_or_name(options, services)
+    if tail not in ("all",) and not tail.isdigit():
+        raise click.UsageError(f'invalid --tail "{tail}": write a number or "all"')
+    begin, end = moment(since, "--since"), moment(until, "--until")
+
+    def wanted(one: Container) -> bool:
+        return (
+            not one.oneoff
+            and (one.service in services if services else True)
+            and (not index or one.number == index)
+        )
+
+    async def main() -> int:
+        async with session(options, project, quiet=True) as opened:
+            if known:
+                check_services(opened, services)
+            view = LogView(
+                colour=not no_color and colourful(options.ansi, sys.stdout),
+                prefix=not no_log_prefix,
+                timestamps=timestamps,
+            )
+            asked = time.time()
+            found = [one for one in await containers(opened.engine, project.name) if wanted(one)]
+            view.expect(found)
+            follower = runs.Follower(opened.engine, project.name, wanted, view, joined_since=asked)
+            for line in await runs.history(opened.engine, found, since=begin, until=end, tail=tail):
+                follower.last[line.container.id] = line.time
+                view(line)
+            if follow:
+                await follower.run()
+        return 0
+
+    return run(main)

@@ -1,0 +1,28 @@
+"""Points in time on the command line: `2024-01-02T13:23:37Z`, `1700000000`, `42m`."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+
+import click
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def moment(text: str | None, flag: str) -> str | None:
+    """The time as Unix seconds in text, as the Engine API wants it; a duration counts back from now."""
+    if not text:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return text
+    if re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))
+        return f"{time.time() - seconds:.9f}"
+    try:
+        stamp = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise click.UsageError(f'invalid {flag} "{text}": write 2024-01-02T13:23:37Z or 42m') from None
+    return f"{stamp.timestamp():.9f}"

@@ -67,6 +67,11 @@ class Runtime:
         self._starter = starter or launch_starter()
         self._watched: set[Running | ExecSession] = set()
 
+    @property
+    def starter_pid(self) -> int:
+        """The starter's process; another one after it had to be replaced."""
+        return self._starter.pid
+
     async def start(self, spec: ContainerSpec, configure_network: ConfigureNetwork | None = None) -> Running:
         """Start; returns once exec succeeded. Raises StartError, with nothing left behind.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 
-from .call import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, KernelError, check, encode, libc, syscall
+from .call import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, check, encode, libc, syscall
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -106,8 +105,7 @@ def pivot_root(new_root: str, put_old: str) -> None:
 def overlay(lower: list[str] | tuple[str, ...], upper: str, work: str, target: str) -> None:
     """Mount an overlay (`lower` topmost first) on `target`.
 
-    Option strings are limited to a page: with many layers the paths are given relative to their
-    common parent (the working directory moves there for the call).
+    Option strings are limited to a page: with many layers they are named by descriptors instead of paths.
     """
     directories = [*lower, upper, work]
     data = _overlay_data(directories)
@@ -115,16 +113,16 @@ def overlay(lower: list[str] | tuple[str, ...], upper: str, work: str, target: s
         mount("overlay", target, "overlay", 0, data)
         return
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    parent = os.path.commonpath(directories)
+    opened: list[int] = []
     try:
-        os.chdir(parent)
-        data = _overlay_data([os.path.relpath(path, parent) for path in directories])
-        if len(data) >= _PAGE:
-            raise KernelError(f"mount overlay of {len(lower)} layers on {target}", errno.E2BIG)
-        mount("overlay", target, "overlay", 0, data)
+        for path in directories:
+            opened.append(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        os.chdir("/proc/self/fd")
+        mount("overlay", target, "overlay", 0, _overlay_data([str(fd) for fd in opened]))
     finally:
         os.fchdir(before)
-        os.close(before)
+        for fd in (before, *opened):
+            os.close(fd)
 
 
 def _overlay_data(directories: list[str]) -> str:

@@ -143,10 +143,36 @@ def test_base_images_of_the_needed_stages_only():
     ]
 
 
-@given(st.lists(st.sampled_from([
-    "FROM x", "RUN a \\", "RUN <<E", "E", "ENV A=", "ENV 'A", "COPY [\"a\"", "# c", "", "ONBUILD RUN x", "\\", "ARG =",
-    "LABEL a=b c", "HEALTHCHECK --interval CMD x", "EXPOSE", "--", "CMD --", "SHELL []", "\t", "VOLUME [\"\"]",
-]), max_size=12).map("\n".join) | st.text(max_size=80))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "FROM x",
+                "RUN a \\",
+                "RUN <<E",
+                "E",
+                "ENV A=",
+                "ENV 'A",
+                'COPY ["a"',
+                "# c",
+                "",
+                "ONBUILD RUN x",
+                "\\",
+                "ARG =",
+                "LABEL a=b c",
+                "HEALTHCHECK --interval CMD x",
+                "EXPOSE",
+                "--",
+                "CMD --",
+                "SHELL []",
+                "\t",
+                'VOLUME [""]',
+            ]
+        ),
+        max_size=12,
+    ).map("\n".join)
+    | st.text(max_size=80)
+)
 def test_any_text_gives_a_file_or_a_clear_error(text):
     try:
         file = parse(text)

@@ -70,6 +70,17 @@ def expand(word: str, variables: Mapping[str, str], escape: str = "\\") -> str:
         raise ExpansionError(f'failed to process "{word}": {error.message}') from None
 
 
+def expand_text(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+    """Replace variables in a here-document, where quotation marks are text; ``\\$`` is a dollar sign."""
+    out: list[str] = []
+    for part in re.split(r"(\\\$|\$(?:\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*))", text):
+        if part == "\\$":
+            out.append("$")
+        else:
+            out.append(expand(part, variables, escape) if part.startswith("$") and len(part) > 1 else part)
+    return "".join(out)
+
+
 class _Expansion:
     def __init__(self, word: str, variables: Mapping[str, str], escape: str) -> None:
         self._word, self._variables, self._escape, self._at = word, variables, escape, 0

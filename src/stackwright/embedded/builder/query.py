@@ -83,7 +83,9 @@ def _json_object(name: str, text: str) -> dict[str, Any]:
 
 
 def _list(name: str, values: Sequence[str]) -> tuple[str, ...]:
-    """A list arrives as a repeated parameter, as JSON, or (extra hosts) with commas, depending on the client."""
+    """A list arrives as a repeated parameter, as JSON, or (extra hosts) with commas, depending on the
+    client.
+    """
     found: list[str] = []
     for value in values:
         if value.startswith("["):

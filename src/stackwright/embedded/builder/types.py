@@ -61,10 +61,13 @@ class StepMount:
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One RUN step: a process in a container whose root is an overlay of ``lower`` with all changes going to ``upper``.
+    """One RUN step: a process in a container whose root is an overlay of ``lower`` with all changes going
+    to ``upper``.
 
-    Mount the overlay with ``redirect_dir=off,metacopy=off,index=off``: the upper folder becomes a layer as it is.
-    ``lower`` (topmost first) already holds mount points for proc, sys, dev, /etc/hosts, /etc/resolv.conf, /etc/hostname
+    Mount the overlay with ``redirect_dir=off,metacopy=off,index=off``: the upper folder becomes a layer as
+    it is.
+    ``lower`` (topmost first) already holds mount points for proc, sys, dev, /etc/hosts, /etc/resolv.conf,
+    /etc/hostname
     and ``mounts``, in a folder that is not part of the image, so nothing of them is left in the layer.
     """
 
@@ -93,7 +96,8 @@ class RunStep(Protocol):
     """Implemented by the engine over its runtime; by the tests over a plain chroot."""
 
     async def __call__(self, step: StepSpec, output: Callable[[bytes], None]) -> int:
-        """Run to the end and return the exit code (128 + n for a signal), passing stdout and stderr on as they come.
+        """Run to the end and return the exit code (128 + n for a signal), passing stdout and stderr on as
+        they come.
 
         When cancelled, kill the container, undo its mounts and only then raise CancelledError.
         Raises EngineError when the container could not be started at all.

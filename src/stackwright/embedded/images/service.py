@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from stackwright.embedded.images.document import child_document
 from stackwright.embedded.images.layers import LayerStore
 from stackwright.embedded.images.loading import load_archive
 from stackwright.embedded.images.reference import Reference
-from stackwright.embedded.images.removal import Removal
+from stackwright.embedded.images.removal import RUNNING, Removal
 from stackwright.embedded.images.saving import write_archive
 from stackwright.embedded.images.streams import from_thread, produced_by, spool
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
@@ -43,9 +44,13 @@ class ImageService:
     """
 
     def __init__(self, database: Database, root: Path) -> None:
+        self.database = database
         self.catalogue = Catalogue(database)
         self.layers = LayerStore(database, root)
         self._in_use: Callable[[], Mapping[str, Sequence[str]]] = dict
+        self._protected = False
+        self.leases: Counter[str] = Counter()
+        """Image ids that work under way (a build) needs, however few names they have."""
         self._forgetters: list[Callable[[], int]] = []
 
     async def start(self) -> None:
@@ -67,7 +72,7 @@ class ImageService:
         images is refused, removal of images that only stopped containers use needs ``force``. None of them is
         ever pruned, and their layers stay as long as the containers do.
         """
-        self._in_use = in_use
+        self._in_use, self._protected = in_use, True
 
     def get(self, name: str) -> Image:
         """Find an image by id, unique id prefix, tag or digest reference; NotFound("No such image: ...")."""
@@ -226,7 +231,7 @@ class ImageService:
 
     async def remove(self, name: str, *, force: bool = False, prune: bool = True) -> Report:
         """``DELETE /images/{name}``: ``[{"Untagged": ...}, {"Deleted": ...}]``; Conflict when in use."""
-        report = Removal(self.catalogue, self._in_use).remove(name, force=force, prune=prune)
+        report = Removal(self.catalogue, self._users).remove(name, force=force, prune=prune)
         await self._collect()
         return report
 
@@ -239,7 +244,7 @@ class ImageService:
         dangling = rest.pop("dangling", ["true"])
         wanted = listing.matcher(self.catalogue, rest, ("until", "label", "label!"))
         dangling_only = dangling[0].lower() not in ("0", "false")
-        report = Removal(self.catalogue, self._in_use).prune(wanted, dangling_only=dangling_only)
+        report = Removal(self.catalogue, self._users).prune(wanted, dangling_only=dangling_only)
         freed = await self._collect()
         return {"ImagesDeleted": report or None, "SpaceReclaimed": freed}
 
@@ -275,8 +280,13 @@ class ImageService:
             shown.append(views.summary(image, shared=shared, containers=len(in_use.get(image.id, ()))))
         return {"LayersSize": self.layers.total_size(), "Images": shown}
 
+    def _users(self) -> Mapping[str, Sequence[str]]:
+        leased = {image_id: ("a build" + RUNNING,) for image_id, count in self.leases.items() if count > 0}
+        containers = self._in_use()
+        return {**leased, **{image_id: ids for image_id, ids in containers.items() if ids}}
+
     async def _collect(self) -> int:
         """Remove layers that nothing needs any more; returns the bytes given back."""
-        if self._in_use is not dict:
-            Removal(self.catalogue, self._in_use).purge()
+        if self._protected:
+            Removal(self.catalogue, self._users).purge()
         return await asyncio.to_thread(self.layers.collect, self.catalogue.layers_in_use)

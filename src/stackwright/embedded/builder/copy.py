@@ -1,0 +1,193 @@
+"""COPY and ADD."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stackwright.dockerfile import DockerIgnore, Instruction, Stage, expand
+from stackwright.dockerfile.words import expand_text
+from stackwright.embedded.builder.download import download
+from stackwright.embedded.builder.errors import StepFailed
+from stackwright.embedded.builder.permissions import mode_changer, owner_of
+from stackwright.embedded.builder.session import Session
+from stackwright.embedded.builder.sources import URL, Download, Found, Inline, Source, find
+from stackwright.embedded.builder.upper import Ownership, UpperWriter
+from stackwright.embedded.images.archive.compression import detect, open_compressed
+from stackwright.embedded.images.archive.errors import BadArchive
+from stackwright.embedded.images.archive.limits import Limits
+from stackwright.embedded.images.archive.reader import TarReader
+from stackwright.embedded.images.archive.unpack import unpack
+from stackwright.embedded.images.changes import absolute
+from stackwright.embedded.images.view import LayerView
+
+
+class CopyStep:
+    """One COPY or ADD: find what it takes, say what its result depends on, write it into a layer."""
+
+    def __init__(
+        self,
+        session: Session,
+        instruction: Instruction,
+        stage: Stage,
+        config: dict[str, Any],
+        variables: Mapping[str, str],
+        folder: Path,
+    ) -> None:
+        self._session, self._instruction, self._stage = session, instruction, stage
+        self._variables, self._folder = variables, folder
+        *self._patterns, self._raw_target = [self._fill(word) for word in instruction.args]
+        self._target = absolute(config, self._raw_target)
+        self._sources: list[Source] = []
+        self._owner: tuple[int, int] | None = (0, 0)
+        chmod = self._fill(instruction.flag("chmod"))
+        self._mode = mode_changer(chmod) if chmod else None
+        self._parents = instruction.flag("parents") == "true"
+        self._prints: list[str] = []
+
+    async def find(self, below: LayerView) -> None:
+        """Look everything up; ``below``: the image so far, for names in ``--chown`` and the kind of the
+        target.
+        """
+        instruction, verb = self._instruction, self._instruction.name
+        origin = self._fill(instruction.flag("from"))
+        view = await self._session.view_of(origin, self._stage, self._session.quiet)
+        excludes = instruction.flag_values("exclude")
+        ignore = DockerIgnore.parse("\n".join(map(self._fill, excludes))) if excludes else None
+        documents = {f"<<{'-' * doc.chomp}{doc.name}": doc for doc in instruction.heredocs}
+        for pattern, raw in zip(self._patterns, instruction.args, strict=False):
+            document = documents.get(raw.replace('"', "").replace("'", ""))
+            if document is not None:
+                content = document.content
+                if document.expand:
+                    content = expand_text(content, self._variables)
+                self._sources.append(Inline(document.name, content.encode()))
+            elif verb == "ADD" and URL.match(pattern):
+                self._sources.append(await self._download(pattern))
+            elif verb == "ADD" and pattern.startswith(("git@", "git://")):
+                raise StepFailed("ADD of git repositories is not supported by this builder")
+            else:
+                self._sources += find(view, pattern, context=not origin, verb=verb, excludes=ignore)
+        if not self._sources:
+            raise StepFailed(f"{verb} failed: no source files were specified")
+        if len(self._sources) > 1 and not self._is_folder(below):
+            raise StepFailed(
+                f"When using {verb} with more than one source file, "
+                "the destination must be a directory and end with a /"
+            )
+        chown = self._fill(instruction.flag("chown"))
+        if chown:
+            self._owner = owner_of(chown, below)
+        elif origin:
+            self._owner = None
+
+    def cache_parts(self) -> list[Any]:
+        """Everything the layer depends on. Reads all files; run in a thread."""
+        self._prints = [source.fingerprint() for source in self._sources]
+        return [
+            self._instruction.name,
+            self._prints,
+            [source.path for source in self._sources if isinstance(source, Found)] if self._parents else [],
+            self._raw_target,
+            self._target,
+            self._owner,
+            self._fill(self._instruction.flag("chmod")),
+            self._instruction.flag_values("exclude"),
+        ]
+
+    @property
+    def created_by(self) -> str:
+        """The history entry."""
+        digest = hashlib.sha256("".join(self._prints).encode()).hexdigest()
+        kind = "multi" if len(self._sources) > 1 else "file"
+        if len(self._sources) == 1 and isinstance(self._sources[0], Found) and self._sources[0].node.is_dir:
+            kind = "dir"
+        return f"/bin/sh -c #(nop) {self._instruction.name} {kind}:{digest} in {self._raw_target} "
+
+    def write(self, writer: UpperWriter) -> None:
+        """Write all sources. Run in a thread."""
+        into = self._is_folder(writer.view)
+        ownership = Ownership(self._owner, self._mode)
+        if into:
+            writer.folder(self._target, owner=self._owner or (0, 0))
+        for source in self._sources:
+            target = self._target
+            if self._parents and isinstance(source, Found):
+                target = posixpath.join(target, posixpath.dirname(source.path))
+                if source.node.is_dir:
+                    target = posixpath.join(target, source.name)
+                else:
+                    writer.folder(target, owner=self._owner or (0, 0))
+            self._write_one(writer, source, target, ownership, into=into or self._parents)
+
+    def _write_one(
+        self, writer: UpperWriter, source: Source, target: str, ownership: Ownership, *, into: bool
+    ) -> None:
+        if isinstance(source, Found) and source.node.is_dir:
+            try:
+                writer.copy_tree(source.view, source.node, target, ownership, source.wanted)
+            except NotADirectoryError as error:
+                raise StepFailed(
+                    f"{self._instruction.name} failed: cannot copy to non-directory: {error.filename}"
+                ) from error
+            return
+        if isinstance(source, Found) and self._is_archive(source):
+            self._unpack(writer, source, target)
+            return
+        if isinstance(source, Download) and into and not source.name:
+            raise StepFailed("cannot determine filename from the source url")
+        path = posixpath.join(target, source.name) if into else target
+        if isinstance(source, Found):
+            writer.copy_file(source.node, path, ownership)
+        elif isinstance(source, Inline):
+            writer.write_file(path, source.content, ownership, 0o644)
+        else:
+            with source.file.open("rb") as content:
+                host = writer.write_file(path, content, ownership, 0o600)
+            os.utime(host, (source.modified, source.modified))
+
+    def _is_folder(self, view: LayerView) -> bool:
+        if self._raw_target.endswith("/") or posixpath.basename(self._raw_target) in ("", ".", ".."):
+            return True
+        node = view.lookup(self._target)
+        return node is not None and node.is_dir
+
+    def _is_archive(self, source: Found) -> bool:
+        if self._instruction.name != "ADD" or self._instruction.flag("unpack") == "false":
+            return False
+        with Path(source.node.host).open("rb") as file:
+            head = file.read(512)
+        if detect(head) == "none":
+            return head[257:262] == b"ustar"
+        try:
+            with Path(source.node.host).open("rb", buffering=0) as raw:
+                return next(iter(TarReader(open_compressed(raw))), None) is not None
+        except BadArchive:
+            return False  # compressed, but no archive: copied as it is
+
+    def _unpack(self, writer: UpperWriter, source: Found, target: str) -> None:
+        folder = self._folder / "archive"
+        folder.mkdir()
+        with Path(source.node.host).open("rb", buffering=0) as raw:
+            unpack(TarReader(open_compressed(raw), Limits.for_folder(folder)), folder)
+        view = LayerView([folder])
+        owner = self._owner if self._instruction.flag("chown") else None
+        writer.folder(target)
+        writer.copy_tree(view, view.root(), target, Ownership(owner, self._mode))
+
+    def _fill(self, word: str) -> str:
+        return expand(word, self._variables, self._session.dockerfile.directives.escape)
+
+    async def _download(self, url: str) -> Download:
+        fetched = await download(url, self._folder)
+        checksum = self._fill(self._instruction.flag("checksum"))
+        if checksum:
+            with fetched.file.open("rb") as content:
+                actual = f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+            if actual != checksum:
+                raise StepFailed(f"digest mismatch for {url}: {actual} (expected: {checksum})")
+        return fetched

@@ -1,0 +1,293 @@
+"""Carries out one stage, instruction by instruction; each gives an image that the cache may know already."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import json
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from stackwright.dockerfile import DockerfileError, Instruction, Stage, expand
+from stackwright.dockerfile.instruction import parse_text
+from stackwright.embedded.builder.arguments import StageArguments
+from stackwright.embedded.builder.cache import cache_key
+from stackwright.embedded.builder.copy import CopyStep
+from stackwright.embedded.builder.errors import StepFailed
+from stackwright.embedded.builder.output import Emit, text
+from stackwright.embedded.builder.prepare import CA_TARGET, CA_VARIABLES, MountPreparer, scaffold
+from stackwright.embedded.builder.runmounts import parse_mount
+from stackwright.embedded.builder.session import Session
+from stackwright.embedded.builder.types import StepMount, StepSpec
+from stackwright.embedded.builder.upper import UpperWriter
+from stackwright.embedded.errors import EngineError
+from stackwright.embedded.ids import new_id
+from stackwright.embedded.images import changes
+from stackwright.embedded.images.types import Image
+from stackwright.embedded.images.view import LayerView
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SCRIPT_TARGET = "/run/stackwright/script"
+_RUN_NETWORKS = {"default": "", "none": "none", "host": "host"}
+
+
+class StageBuild:
+    """One stage under way. ``first``: the number of its ``FROM`` among ``total`` steps."""
+
+    def __init__(self, session: Session, stage: Stage, emit: Emit, first: int, total: int) -> None:
+        self._session, self._stage, self._emit = session, stage, emit
+        self._number, self._total = first, total
+        self._image: Image | None = None
+        self._config: dict[str, Any] = {}
+        self._author = ""
+        self._cmd_set = False
+        self._arguments = StageArguments(session.given, session.outer)
+
+    async def run(self, extra: Sequence[Instruction] = ()) -> Image:
+        """Build the stage and give its image; StepFailed names the instruction at fault."""
+        await self._at(self._stage.start, self._from)
+        for instruction in [*self._stage.instructions, *extra]:
+            await self._at(instruction, self._dispatch)
+        if self._image is None:
+            raise StepFailed("No image was generated. Is your Dockerfile empty?")
+        return self._image
+
+    async def _at(self, instruction: Instruction, act: Callable[[Instruction], Awaitable[None]]) -> None:
+        text(self._emit, f"Step {self._number}/{self._total} : {instruction.text}\n")
+        self._number += 1
+        await self._guarded(instruction, act)
+        text(self._emit, f" ---> {self._image.short_id if self._image else ''}\n")
+
+    async def _guarded(self, instruction: Instruction, act: Callable[[Instruction], Awaitable[None]]) -> None:
+        try:
+            await act(instruction)
+        except StepFailed as error:
+            error.instruction = error.instruction or instruction
+            raise
+        except DockerfileError as error:
+            raise StepFailed(error.message, instruction=instruction) from error
+        except EngineError as error:
+            raise StepFailed(error.message, instruction=instruction) from error
+        except OSError as error:
+            what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+            raise StepFailed(f"{instruction.name} failed: {what}", instruction=instruction) from error
+
+    async def _from(self, instruction: Instruction) -> None:
+        file = self._session.dockerfile
+        variables = {**self._session.platform_values, **self._session.outer}
+        name = file.base_of(self._stage, variables)
+        earlier = file.earlier_stage(name, self._stage.index)
+        if earlier is not None:
+            self._image = await self._session.result(earlier)
+        elif name != "scratch":
+            platform = expand(instruction.flag("platform"), variables, file.directives.escape)
+            self._image = await self._session.pulled(name, self._emit, platform)
+        if self._image is None:
+            return
+        self._session.lease(self._image)
+        self._config = dict(self._image.run_config)
+        triggers = self._config.pop("OnBuild", None) or []
+        if triggers:
+            text(self._emit, f"# Executing {len(triggers)} build trigger{'s' * (len(triggers) > 1)}\n")
+        for trigger in triggers:
+            inner = replace(parse_text(trigger), line=instruction.line)
+            await self._guarded(inner, self._dispatch)
+
+    async def _dispatch(self, instruction: Instruction) -> None:
+        match instruction.name:
+            case "RUN":
+                await self._run(instruction)
+            case "COPY" | "ADD":
+                await self._copy(instruction)
+            case "ARG":
+                self._arguments.declare(instruction, self._variables(), self._escape)
+                await self._set(instruction, self._config)
+            case "MAINTAINER":
+                self._author = instruction.args[0]
+                await self._set(instruction, self._config)
+            case "WORKDIR":
+                await self._workdir(instruction)
+            case _:
+                config = changes.apply(self._config, instruction, self._fill)
+                if instruction.name == "CMD":
+                    self._cmd_set = True
+                elif instruction.name == "ENTRYPOINT" and not self._cmd_set:
+                    config.pop("Cmd", None)  # the base image's command was for the base image's entrypoint
+                await self._set(instruction, config)
+
+    @property
+    def _escape(self) -> str:
+        return self._session.dockerfile.directives.escape
+
+    def _variables(self) -> dict[str, str]:
+        return {**self._arguments.declared, **changes.environment(self._config)}
+
+    def _fill(self, word: str) -> str:
+        return expand(word, self._variables(), self._escape)
+
+    def _lower(self) -> tuple[Path, ...]:
+        images = self._session.images
+        return images.lower_dirs(self._image) if self._image else (images.layers.empty,)
+
+    async def _set(self, instruction: Instruction, config: dict[str, Any]) -> None:
+        """A step that changes the configuration only."""
+        shown = " ".join(instruction.args) if instruction.name != "ONBUILD" else instruction.args[0]
+        words = [instruction.name, *(f"--{key}={value}" for key, value in instruction.flags), shown]
+        if instruction.name in ("CMD", "ENTRYPOINT", "SHELL", "VOLUME") and instruction.json:
+            words[-1] = json.dumps(list(instruction.args))
+        await self._commit(None, config, f"/bin/sh -c #(nop)  {' '.join(words)}", "config", config, words)
+
+    async def _cached(self, key: str) -> bool:
+        image = None if self._session.options.no_cache else self._session.cache.find(key)
+        if image is None:
+            return False
+        text(self._emit, " ---> Using cache\n")
+        self._session.lease(image)
+        self._image, self._config = image, dict(image.run_config)
+        return True
+
+    def _key(self, *parts: Any) -> str:
+        return cache_key(self._image.id if self._image else "scratch", *parts)
+
+    async def _commit(
+        self, upper: Path | None, config: dict[str, Any], created_by: str, *key_parts: Any
+    ) -> None:
+        key = self._key(*key_parts, self._author)
+        if upper is None and await self._cached(key):
+            return
+        image = await self._session.images.commit(
+            upper, parent=self._image, config=config, created_by=created_by, author=self._author, take=True
+        )
+        self._session.lease(image)
+        self._session.cache.remember(key, image)
+        self._image, self._config = image, config
+
+    async def _workdir(self, instruction: Instruction) -> None:
+        config = changes.apply(self._config, instruction, self._fill)
+        created_by = f"/bin/sh -c #(nop) WORKDIR {config['WorkingDir']}"
+        node = LayerView(self._lower()).lookup(config["WorkingDir"])
+        if node is not None:
+            if not node.is_dir:
+                raise StepFailed(f"Cannot mkdir: {config['WorkingDir']} is not a directory")
+            await self._commit(None, config, created_by, "config", config, created_by)
+            return
+        if await self._cached(self._key("workdir", config, self._author)):
+            return
+        with self._session.step_folder() as folder:
+            upper = folder / "upper"
+            upper.mkdir()
+            UpperWriter(self._lower(), upper).folder(config["WorkingDir"])
+            await self._commit(upper, config, created_by, "workdir", config)
+
+    async def _copy(self, instruction: Instruction) -> None:
+        with self._session.step_folder() as folder:
+            step = CopyStep(self._session, instruction, self._stage, self._config, self._variables(), folder)
+            await step.find(LayerView(self._lower()))
+            parts = ("copy", await asyncio.to_thread(step.cache_parts), self._config)
+            if await self._cached(self._key(*parts, self._author)):
+                return
+            upper = folder / "upper"
+            upper.mkdir()
+            await asyncio.to_thread(step.write, UpperWriter(self._lower(), upper))
+            await self._commit(upper, self._config, step.created_by, *parts)
+
+    async def _run(self, instruction: Instruction) -> None:
+        options = self._session.options
+        environment = changes.environment(self._config)
+        visible, hidden = self._arguments.for_run(environment)
+        with self._session.step_folder() as folder:
+            args, script = self._command(instruction, folder)
+            cwd = self._config.get("WorkingDir") or "/"
+            mounts = [parse_mount(mount, self._fill) for mount in instruction.flag_values("mount")]
+            preparer = MountPreparer(
+                folder,
+                self._session.caches,
+                options.secrets,
+                lambda name: self._session.view_of(name, self._stage, self._emit),
+                cwd,
+            )
+            bodies = [document.content for document in instruction.heredocs]
+            network = instruction.flag("network")
+            parts = ("run", args, bodies, sorted(visible.items()), await preparer.cache_key(mounts), network)
+            if await self._cached(self._key(*parts, self._config, self._author)):
+                return
+            async with AsyncExitStack() as held:
+                ready = await preparer.prepare(mounts, held)
+                if script is not None:
+                    ready.mounts.append(script)
+                variables = {"PATH": DEFAULT_PATH, **environment, **visible, **hidden, **ready.environment}
+                if options.host_ca is not None:
+                    self._session.announce_host_ca(self._emit)
+                    ready.mounts.append(StepMount("bind", CA_TARGET, options.host_ca, readonly=True))
+                    variables = {**dict.fromkeys(CA_VARIABLES, CA_TARGET), **variables}
+                upper = await self._execute(
+                    StepSpec(
+                        id=new_id(),
+                        lower=self._lower(),
+                        upper=folder / "upper",
+                        work=folder / "work",
+                        args=tuple(args),
+                        env=tuple(f"{name}={value}" for name, value in variables.items()),
+                        cwd=cwd,
+                        user=self._config.get("User") or "",
+                        mounts=tuple(ready.mounts),
+                        network=_RUN_NETWORKS.get(network, network) if network else options.network,
+                        extra_hosts=options.extra_hosts,
+                        shm_size=options.shm_size,
+                        memory=options.memory,
+                        cpu_shares=options.cpu_shares,
+                        privileged=instruction.flag("security") == "insecure",
+                    ),
+                    folder,
+                )
+            shown = [f"|{len(visible)}", *(f"{name}={value}" for name, value in visible.items())]
+            created_by = " ".join([*(shown if visible else ()), *args])
+            await self._commit(upper, self._config, created_by, *parts, self._config)
+
+    def _command(self, instruction: Instruction, folder: Path) -> tuple[list[str], StepMount | None]:
+        """The process of a RUN step; a here-document with ``#!`` is a script of its own, mounted for the
+        step.
+        """
+        args = changes.command_line(self._config, instruction.args, is_json=instruction.json)
+        if not instruction.heredocs:
+            return args, None
+        first = instruction.heredocs[0]
+        alone = len(instruction.heredocs) == 1 and instruction.args[0].startswith("<<")
+        if not alone or " " in instruction.args[0].strip():
+            bodies = "".join(f"{document.content}{document.name}\n" for document in instruction.heredocs)
+            return [*args[:-1], f"{args[-1]}\n{bodies}"], None
+        if not first.content.startswith("#!"):
+            return [*args[:-1], first.content], None
+        file = folder / "script"
+        file.write_text(first.content)
+        file.chmod(0o755)
+        return [SCRIPT_TARGET], StepMount("bind", SCRIPT_TARGET, file, readonly=True)
+
+    async def _execute(self, step: StepSpec, folder: Path) -> Path:
+        init = folder / "init"
+        for path in (init, step.upper, step.work):
+            path.mkdir()
+        await asyncio.to_thread(scaffold, step.lower, init, step.mounts)
+        lower = (init, *step.lower)
+        UpperWriter(step.lower, step.upper).folder(step.cwd)
+        text(self._emit, f" ---> Running in {step.id[:12]}\n")
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+        def output(data: bytes) -> None:
+            if piece := decoder.decode(data):
+                text(self._emit, piece)
+
+        code = await self._session.run_step(replace(step, lower=lower), output)
+        if code:
+            raise StepFailed(
+                f"The command '{' '.join(step.args)}' returned a non-zero code: {code}", code=code
+            )
+        text(self._emit, f"Removing intermediate container {step.id[:12]}\n")
+        with contextlib.suppress(OSError):
+            shutil.rmtree(step.work)
+        return step.upper

@@ -1,0 +1,1 @@
+"""Talking to image registries (OCI distribution specification)."""

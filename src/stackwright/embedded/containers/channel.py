@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections import deque
@@ -46,6 +47,8 @@ class Channel:
     async def send(self, data: bytes) -> None:
         """Send whole frames. OSError when the peer has gone."""
         async with self._sending:
+            if self._sock.fileno() < 0:
+                raise BrokenPipeError(errno.EPIPE, "the connection was closed")
             await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
     async def receive(self) -> tuple[int, bytes] | None:

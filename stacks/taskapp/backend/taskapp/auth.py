@@ -42,7 +42,7 @@ def sign_up() -> tuple[Response, int]:
     except psycopg2.errors.UniqueViolation:
         raise EmailTaken(
             "There is already an account with this email. Log in instead?",
-            {"email": "There is already an account with this email."},
+            {"email": "There is already an account with this email. Log in instead?"},
         ) from None
     return jsonify(token=_token(user["id"]), user=_shown(user)), 201
 

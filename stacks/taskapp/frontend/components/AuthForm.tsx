@@ -68,7 +68,7 @@ export function AuthForm({ mode }: { mode: "login" | "signup" }) {
         <h1>{words.heading}</h1>
         <p className="quiet">{words.lead}</p>
         {expired && !error && <p className="notice" role="status">Your session has ended. Please log in again.</p>}
-        {error && <p className="notice bad" role="alert" id="form-error">{error.message}</p>}
+        {error && Object.keys(error.fields).length === 0 && <p className="notice bad" role="alert" id="form-error">{error.message}</p>}
         {/* noValidate: our own messages stand beside the field and are the same in every browser. */}
         <form onSubmit={submit} noValidate id={`${mode}-form`}>
           {mode === "signup" && (

@@ -13,7 +13,7 @@ export function Field({ id, label, hint, error, ...input }: Props) {
       <label htmlFor={id}>{label}</label>
       <input id={id} name={id} aria-invalid={Boolean(error)} aria-describedby={notes || undefined} {...input} />
       {error ? (
-        <p className="field-error" id={`${id}-error`}>{error}</p>
+        <p className="field-error" id={`${id}-error`} role="alert">{error}</p>
       ) : (
         hint && <p className="hint" id={`${id}-hint`}>{hint}</p>
       )}

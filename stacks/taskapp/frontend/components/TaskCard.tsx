@@ -1,6 +1,8 @@
 "use client";
 
-import type { Status, Task } from "@/lib/api";
+import type { Priority, Status, Task } from "@/lib/api";
+
+const PRIORITY: Record<Priority, string> = { low: "Low priority", medium: "Medium priority", high: "High priority" };
 
 interface Props {
   task: Task;
@@ -30,7 +32,7 @@ export function TaskCard({ task, onMove, onEdit, onDelete }: Props) {
         <p className="task-title">{task.title}</p>
         {task.description && <p className="task-description">{task.description}</p>}
         <p className="task-meta">
-          <span className={`pill ${task.priority}`}>{task.priority} priority</span>
+          <span className={`pill ${task.priority}`}>{PRIORITY[task.priority]}</span>
           {task.due_on && <Due date={task.due_on} done={done} />}
         </p>
         <div className="task-actions">

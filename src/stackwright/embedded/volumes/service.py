@@ -1,14 +1,36 @@
-"""Volumes of the embedded engine: the `local` driver, as Docker has it."""
+"""Volumes of the embedded engine: the `local` driver, as Docker has it.
+
+    <root>/<name>/_data      content
+    <root>/<name>/filling    there while the content is being copied from an image: what is in _data is half of it
+    <root>/.removing-<name>  on its way out
+
+A folder without a row in the database is nothing; a row without a folder is a removal that was interrupted.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from stackwright.embedded.state import Database
+from stackwright.embedded.errors import BadParameter, Conflict, EngineError, NotFound
+from stackwright.embedded.ids import new_id
+from stackwright.embedded.images.view import LayerView, Node
+from stackwright.embedded.networks import filters as f
+from stackwright.embedded.networks.definition import now
+from stackwright.embedded.state import Database, decode, encode
+from stackwright.embedded.volumes import options as o
+from stackwright.embedded.volumes.copy import TreeCopy, clear, is_empty, tree_size
+
+_TABLES = ["CREATE TABLE volumes (name TEXT PRIMARY KEY, data TEXT NOT NULL)"]
+_ANONYMOUS = "com.docker.volume.anonymous"
+_LIST_FILTERS = ("name", "driver", "label", "dangling")
+_PRUNE_FILTERS = ("label", "label!", "all")
+_REMOVING = ".removing-"
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +49,7 @@ class VolumeMount(msgspec.Struct, frozen=True, kw_only=True):
     """How a container's init mounts the volume: bind `source`, or a fresh filesystem for driver_opts type=tmpfs."""
 
     kind: str
-    """"bind" or the filesystem type of driver_opts ("tmpfs", "nfs", …)."""
+    """"bind" or "tmpfs"."""
     source: str
     options: tuple[str, ...] = ()
 
@@ -37,7 +59,22 @@ class VolumeService:
 
     def __init__(self, database: Database, root: Path, users: Callable[[str], Sequence[str]]) -> None:
         """`root`: `<state dir>/volumes`; `users(name)`: ids of the containers that mention the volume."""
-        raise NotImplementedError
+        self._database = database
+        self._root = root
+        self._users = users
+        self._locks: dict[str, asyncio.Lock] = {}
+        root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        database.migrate("volumes", _TABLES)
+        rows = database.execute("SELECT data FROM volumes ORDER BY name")
+        self._volumes = {v.name: v for v in (decode(row["data"], Volume) for row in rows)}
+        self._finish_removals()
+
+    def _finish_removals(self) -> None:
+        for leftover in self._root.glob(f"{_REMOVING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for volume in list(self._volumes.values()):
+            if not self._folder(volume.name).is_dir():
+                self._forget(volume.name)
 
     async def create(
         self,
@@ -48,36 +85,182 @@ class VolumeService:
         labels: Mapping[str, str] | None = None,
     ) -> Volume:
         """POST /volumes/create. An existing volume of that name is returned as it is; no name: an anonymous one."""
-        raise NotImplementedError
+        if name in self._volumes:
+            return self._volumes[name]
+        anonymous = not name
+        name = name or new_id()
+        o.check_name(name)
+        o.check_driver(name, driver)
+        o.check_options(name, driver_opts or {})
+        volume = Volume(
+            name=name,
+            created=now(),
+            mountpoint=str(self._folder(name) / "_data"),
+            options=dict(driver_opts or {}),
+            labels={**(labels or {}), **({_ANONYMOUS: ""} if anonymous else {})},
+            anonymous=anonymous,
+        )
+        try:
+            (self._folder(name) / "_data").mkdir(parents=True, exist_ok=True, mode=0o755)
+        except OSError as error:
+            raise EngineError(f"create {name}: {error.strerror}: {error.filename}") from error
+        sql = "INSERT INTO volumes (name, data) VALUES (?, ?)"
+        self._database.execute(sql, (name, encode(volume)))
+        self._volumes[name] = volume
+        return volume
 
     def get(self, name: str) -> Volume:
         """NotFound "get x: no such volume"."""
-        raise NotImplementedError
+        if name not in self._volumes:
+            raise NotFound(f"get {name}: no such volume")
+        return self._volumes[name]
 
-    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Volume]:
-        """GET /volumes; filters: name, driver, label, dangling."""
-        raise NotImplementedError
+    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Volume, ...]:
+        """GET /volumes; filters: name, driver, label, dangling. By name."""
+        wanted = filters or {}
+        f.check_names(wanted, _LIST_FILTERS)
+        dangling = f.is_true(wanted["dangling"]) if "dangling" in wanted else None
+        return tuple(
+            volume
+            for volume in sorted(self._volumes.values(), key=lambda v: v.name)
+            if f.matches(volume.name, wanted.get("name", ()))
+            and volume.driver in (wanted.get("driver") or (volume.driver,))
+            and f.has_labels(volume.labels, wanted.get("label", ()))
+            and (dangling is None or dangling == (not self._users(volume.name)))
+        )
 
     async def remove(self, name: str, *, force: bool = False) -> None:
-        """Conflict "remove x: volume is in use - [ids]"; `force` makes a missing one no error."""
-        raise NotImplementedError
+        """Conflict "remove x: volume is in use - [ids]"; `force` makes a missing one no error.
 
-    async def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[list[str], int]:
+        A folder of the host (driver_opts o=bind) keeps its content.
+        """
+        if name not in self._volumes:
+            if force:
+                return
+            raise NotFound(f"get {name}: no such volume")
+        async with self._lock(name):
+            self._refuse_in_use(name)
+            if name not in self._volumes:
+                return
+            trash = self._root / f"{_REMOVING}{new_id()[:16]}"
+            try:
+                self._folder(name).rename(trash)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise EngineError(f"remove {name}: {error.strerror}") from error
+            self._forget(name)
+        self._locks.pop(name, None)
+        await asyncio.to_thread(shutil.rmtree, trash, ignore_errors=True)
+
+    async def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Sequence[str], int]:
         """Unused anonymous volumes (all unused ones with filter all=true): their names, bytes reclaimed."""
-        raise NotImplementedError
+        wanted = filters or {}
+        f.check_names(wanted, _PRUNE_FILTERS)
+        everything = f.is_true(wanted["all"]) if "all" in wanted else False
+        names = []
+        reclaimed = 0
+        for volume in sorted(self._volumes.values(), key=lambda v: v.name):
+            if (
+                not (everything or volume.anonymous)
+                or self._users(volume.name)
+                or not f.has_labels(volume.labels, wanted.get("label", ()))
+                or f.excluded_by_label(volume.labels, wanted.get("label!", ()))
+            ):
+                continue
+            size = await asyncio.to_thread(tree_size, Path(volume.mountpoint))
+            try:
+                await self.remove(volume.name)
+            except Conflict:  # taken in the meantime
+                continue
+            names.append(volume.name)
+            reclaimed += size
+        return names, reclaimed
 
     async def mount(self, volume: Volume) -> VolumeMount:
-        """What the container has to mount. BadParameter when driver_opts name a device that is not there."""
-        raise NotImplementedError
+        """What the container has to mount. BadParameter when driver_opts name a folder that is not there."""
+        if volume.options.get("type") == "tmpfs":
+            return VolumeMount(kind="tmpfs", source="tmpfs", options=tuple(o.mount_options(volume.options)))
+        folder = self._content(volume)
+        if self._filling(volume).exists():
+            await self._empty_again(volume)
+        extra = tuple(option for option in o.mount_options(volume.options) if option not in ("bind", "rbind"))
+        return VolumeMount(kind="bind", source=str(folder), options=extra)
 
     async def populate(self, volume: Volume, layers: Sequence[Path], path: str) -> None:
         """First use: copy `path` of an image (its layers, topmost first) into an empty volume, as Docker does.
 
-        Owner and mode of the directory are taken over too. A volume that has content, and one whose driver_opts
-        name a device, stay as they are. The caller skips it for mounts with `nocopy` and for read-only mounts.
+        Owner and mode of the directory are taken over too. A volume that has content stays as it is, and so does
+        one on tmpfs; a folder of the host (o=bind) is filled like any other. An interrupted copy is begun again.
+        The caller skips it for mounts with `nocopy` and for read-only mounts.
         """
-        raise NotImplementedError
+        if volume.options.get("type") == "tmpfs" or not layers:
+            return
+        async with self._lock(volume.name):
+            folder = self._content(volume)
+            if self._filling(volume).exists():
+                await self._empty_again(volume)
+            if not is_empty(folder):
+                return
+            view = LayerView(layers)
+            try:
+                source = view.lookup(path)
+                if source and source.is_dir:
+                    await asyncio.to_thread(self._fill, volume, view, source, folder)
+            except OSError as error:
+                raise EngineError(
+                    f"failed to copy {path} of the image into volume {volume.name}: {error.strerror}: {error.filename}"
+                ) from error
 
     def inspect(self, volume: Volume) -> dict[str, Any]:
         """Engine API `Volume`."""
-        raise NotImplementedError
+        return {
+            "CreatedAt": volume.created,
+            "Driver": volume.driver,
+            "Labels": dict(volume.labels) or None,
+            "Mountpoint": volume.mountpoint,
+            "Name": volume.name,
+            "Options": dict(volume.options) or None,
+            "Scope": "local",
+        }
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _folder(self, name: str) -> Path:
+        return self._root / name
+
+    def _filling(self, volume: Volume) -> Path:
+        return self._folder(volume.name) / "filling"
+
+    def _content(self, volume: Volume) -> Path:
+        """Where the files are; a host folder must exist."""
+        device = o.bound_folder(volume.options)
+        folder = Path(device or volume.mountpoint)
+        if device and not folder.is_dir():
+            raise BadParameter(
+                f"error while mounting volume '{volume.mountpoint}': failed to mount local volume: "
+                f"mount {device}:{volume.mountpoint}: no such directory"
+            )
+        return folder
+
+    def _fill(self, volume: Volume, view: LayerView, source: Node, folder: Path) -> None:
+        marker = self._filling(volume)
+        marker.touch()
+        TreeCopy(view).into(source, str(folder))
+        marker.unlink()
+
+    async def _empty_again(self, volume: Volume) -> None:
+        await asyncio.to_thread(clear, self._content(volume))
+        self._filling(volume).unlink(missing_ok=True)
+
+    def _refuse_in_use(self, name: str) -> None:
+        users = self._users(name)
+        if users:
+            raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
+
+    def _forget(self, name: str) -> None:
+        self._database.execute("DELETE FROM volumes WHERE name = ?", (name,))
+        self._volumes.pop(name, None)
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())

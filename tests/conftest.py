@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.peers import Dockerd, busybox_archive, running_dockerd, why_no_docker
 from tests.support.cli import Stackwright
 
 
@@ -29,3 +30,23 @@ def stackwright() -> Iterator[Stackwright]:
     yield command
     command.stop_engine()
     shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Dockerd]:
+    """A Docker Engine of this test process, with the busybox image `tests.peers.IMAGE` loaded."""
+    import docker
+
+    if reason := why_no_docker():
+        pytest.skip(reason)
+    with running_dockerd() as engine:
+        client = docker.DockerClient(base_url=engine.address)
+        client.images.load(busybox_archive())
+        client.close()
+        yield engine
+
+
+@pytest.fixture
+def dockerd_socket(dockerd: Dockerd) -> str:
+    """The address of the Docker Engine, for DOCKER_HOST."""
+    return dockerd.address

@@ -2,7 +2,7 @@
 
 Why not aiohttp: importing it takes longer than a whole `ps` of ours should, the Engine API's
 attach and exec need the raw connection after the answer's head anyway, and what is left of
-HTTP for one trusted peer is what follows here. See docs/decisions/engine-http.md.
+HTTP for one trusted peer is what follows here. See docs/decisions/0006-engine-http.md.
 """
 
 from __future__ import annotations
@@ -25,6 +25,16 @@ CHUNK = 1 << 16
 Body = bytes | AsyncIterable[bytes]
 
 
+class _Reader(asyncio.StreamReader):
+    """Lets what arrived before a connection broke be read: an early refusal explains the break."""
+
+    def set_exception(self, exc: Exception) -> None:
+        if isinstance(exc, ConnectionError):
+            self.feed_eof()
+        else:
+            super().set_exception(exc)
+
+
 class Connection:
     """One connection to the engine: the two stream ends, and whether it was used before."""
 
@@ -41,16 +51,27 @@ class Connection:
 class Response:
     """An answer whose head has been read. Use as a context manager, or read it to its end."""
 
-    def __init__(self, transport: Transport, connection: Connection, status: int, headers: dict[str, str]):
+    def __init__(
+        self,
+        transport: Transport,
+        connection: Connection,
+        status: int,
+        headers: dict[str, str],
+        sender: asyncio.Task[None] | None = None,
+    ):
         self._transport, self._connection = transport, connection
         self.status, self.headers = status, headers
         self._done = False
+        self._sender = sender  # still sending a long body while the answer comes
         if status in (204, 304) or headers.get("content-length") == "0":
             self._finish()
 
     def _finish(self) -> None:
         if not self._done:
             self._done = True
+            if self._sender is not None and not self._sender.done():
+                self._sender.cancel()
+                self.headers["connection"] = "close"
             self._transport.give_back(self._connection, self.headers)
 
     async def __aenter__(self) -> Self:
@@ -65,7 +86,14 @@ class Response:
         """Let go of the connection; one with an unread answer cannot be used again."""
         if not self._done:
             self._done = True
+            if self._sender is not None:
+                self._sender.cancel()
             self._connection.close()
+
+    def take_over(self) -> Connection:
+        """The connection, which is the caller's from now on."""
+        self._done = True
+        return self._connection
 
     async def _exactly(self, size: int) -> AsyncIterator[bytes]:
         while size:
@@ -96,7 +124,10 @@ class Response:
                     yield data
                 self.headers["connection"] = "close"
         except (asyncio.IncompleteReadError, ConnectionError) as error:
+            failed = _failure(self._sender)
             self.close()
+            if failed is not None:
+                raise failed from None
             raise EngineGone("the engine ended the connection in the middle of an answer") from error
         except ValueError as error:
             self.close()
@@ -158,14 +189,15 @@ class Transport:
         self._closed = False
 
     async def _open(self) -> Connection:
-        where = self.address
+        where, loop = self.address, asyncio.get_running_loop()
+        reader = _Reader(limit=LINE_LIMIT, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
             if where.scheme == "unix":
-                streams = await asyncio.open_unix_connection(where.path, limit=LINE_LIMIT)
+                transport, _ = await loop.create_unix_connection(lambda: protocol, where.path)
             else:
-                streams = await asyncio.open_connection(
-                    where.host, where.port, limit=LINE_LIMIT, ssl=_tls() if where.tls else None
-                )
+                tls = _tls() if where.tls else None
+                transport, _ = await loop.create_connection(lambda: protocol, where.host, where.port, ssl=tls)
         except PermissionError as error:
             raise EngineUnavailable(
                 f"no permission to use the engine at {where}",
@@ -174,7 +206,7 @@ class Transport:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
             raise EngineUnavailable(f"no engine answers at {where}: {reason}") from error
-        return Connection(*streams)
+        return Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def _take(self) -> Connection:
         while self._idle:
@@ -242,16 +274,19 @@ class Transport:
         query: Mapping[str, Any] | None,
         headers: Mapping[str, str],
         body: Body | None,
-    ) -> tuple[Connection, int, dict[str, str]]:
+    ) -> Response:
         target = self.prefix + quote(path, safe="/:@") + encode_query(query)
         while True:
             connection = await self._take()
+            sender = asyncio.create_task(self._send(connection, method, target, headers, body))
+            reader = asyncio.create_task(self._head(connection))
             try:
-                # An engine that refuses early closes its side; its answer still tells why.
-                with suppress(ConnectionError):
-                    await self._send(connection, method, target, headers, body)
-                status, answer = await self._head(connection)
-                return connection, status, answer
+                # Side by side: an engine may refuse a long body early, or answer while it still comes.
+                await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+                if (failed := _failure(sender)) is not None:
+                    raise failed
+                status, answer = await reader
+                return Response(self, connection, status, answer, sender)
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 connection.close()
                 # A kept-alive connection may have been closed under us: safe to repeat where nothing changes.
@@ -263,6 +298,10 @@ class Transport:
             except BaseException:
                 connection.close()
                 raise
+            finally:
+                if not reader.done() or reader.cancelled() or reader.exception() is not None:
+                    reader.cancel()
+                    sender.cancel()
 
     async def request(
         self,
@@ -281,8 +320,7 @@ class Transport:
             body = json.dumps(json_body).encode()
         if body is not None:
             sent.setdefault("Content-Type", content_type)
-        connection, status, answer = await self._exchange(method, path, query, sent, body)
-        response = Response(self, connection, status, answer)
+        response = await self._exchange(method, path, query, sent, body)
         await response.raise_for_status()
         return response
 
@@ -292,13 +330,20 @@ class Transport:
         """POST and take the connection over, as attach and exec do (Engine API: "Hijacking")."""
         body = json.dumps(json_body).encode() if json_body is not None else b""
         headers = {"Content-Type": "application/json", "Connection": "Upgrade", "Upgrade": "tcp"}
-        connection, status, answer = await self._exchange("POST", path, query, headers, body)
-        if status >= 300:
-            response = Response(self, connection, status, answer)
+        response = await self._exchange("POST", path, query, headers, body)
+        if response.status >= 300:
             await response.raise_for_status()
             response.close()
-            raise ProtocolError(f"the engine answered {status} where a stream was asked for")
-        return connection, answer
+            raise ProtocolError(f"the engine answered {response.status} where a stream was asked for")
+        return response.take_over(), response.headers
+
+
+def _failure(task: asyncio.Task[None] | None) -> BaseException | None:
+    """What went wrong on our side while sending; a closed connection is the other side's business."""
+    if task is None or not task.done() or task.cancelled():
+        return None
+    error = task.exception()
+    return None if isinstance(error, ConnectionError) else error
 
 
 def _tls() -> Any:

@@ -56,8 +56,12 @@ async def build(
     locks = _locks.setdefault(engine, {})
     async with locks.setdefault(recipe.reference, asyncio.Lock()):
         digest = full_digest(recipe)
-        if not force and await _digest_on(engine, recipe.reference) == digest:
+        there = await _digest_on(engine, recipe.reference)
+        if not force and there == digest:
             say({"stream": f"{recipe.reference}: the stand-in is up to date\n"})
+            return built
+        if not force and there == "":
+            say({"stream": f"{recipe.reference}: already there, and no stand-in; left as it is\n"})
             return built
         say({"stream": f"{recipe.reference}: building a stand-in ({recipe.description})\n"})
         labels = {STANDIN_LABEL: recipe.name, STANDIN_DIGEST_LABEL: digest}
@@ -87,12 +91,13 @@ def full_digest(recipe: Recipe) -> str:
 
 
 async def _digest_on(engine: EngineClient, reference: str) -> str | None:
+    """None when there is no such image, empty when it is not ours (pulled, loaded, or built by the user)."""
     try:
         image = await engine.inspect_image(reference)
     except NotFound:
         return None
     labels = (image.get("Config") or {}).get("Labels") or {}
-    return labels.get(STANDIN_DIGEST_LABEL)
+    return str(labels.get(STANDIN_DIGEST_LABEL, ""))
 
 
 async def _import_rootfs(

@@ -1,12 +1,87 @@
-"""``load``: from files to a typed project."""
+"""``load``: from files to a typed project. ``read_model``: the same, as plain data, without heavy imports."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from __future__ import annotations
 
+import gc
+import os
+
+from stackwright.model.consistency import check_consistency
+from stackwright.model.discover import absolute, compose_files, env_files, normal_name
+from stackwright.model.env_files import read_env_files
+from stackwright.model.environment import Environment
 from stackwright.model.errors import ModelErrors
-from stackwright.model.project import Project
+from stackwright.model.final.tables import PROJECT
+from stackwright.model.interpolate import interpolate_text
+from stackwright.model.marks import NOWHERE, Map
+from stackwright.model.normalise import normalise
+from stackwright.model.profiles import split_by_profile
+from stackwright.model.read.document import top_level_name
+from stackwright.model.selection import UnknownServiceError, with_dependencies, without_unused
+from stackwright.model.service_files import resolve_env_files, resolve_label_files
+from stackwright.model.sources import Reporter, Sources, UnreadableError
+from stackwright.model.stages import Context, Settings, read_files
 
-__all__ = ["ModelErrors", "load"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from stackwright.model.project import Project
+
+__all__ = ["Model", "ModelErrors", "Request", "load", "read_model"]
+
+
+class Request:
+    """Everything that decides what is loaded; the arguments are those of ``load``."""
+
+    def __init__(
+        self,
+        files: Sequence[str | Path] | None = None,
+        *,
+        project_directory: str | Path | None = None,
+        project_name: str | None = None,
+        env_files: Sequence[str | Path] | None = None,
+        profiles: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        working_directory: str | Path | None = None,
+        services: Sequence[str] = (),
+        all_resources: bool = False,
+        traced: bool = False,
+        settings: Settings | None = None,
+    ) -> None:
+        self.files = [os.fspath(file) for file in files] if files else None
+        self.project_directory = os.fspath(project_directory) if project_directory else None
+        self.project_name = project_name
+        self.env_files = [os.fspath(file) for file in env_files] if env_files else None
+        self.profiles = list(profiles) if profiles else None
+        self.environment = dict(os.environ if environment is None else environment)
+        self.start = os.path.abspath(os.fspath(working_directory) if working_directory else os.getcwd())
+        self.services = list(services)
+        self.all_resources = all_resources
+        self.traced = traced
+        self.settings = settings or Settings()
+
+
+class Model:
+    """A project as plain data: ``data`` is canonical, in the order that ``config`` prints.
+
+    ``raw`` is the model before it took its last form (what ``config --no-interpolate`` prints).
+    """
+
+    def __init__(self, data: Map, raw: Map, disabled: Map, context: Context) -> None:
+        self.data = data
+        self.raw = raw
+        self.disabled = disabled
+        self.context = context
+        self.name: str = data.get("name", "")
+        self.files: tuple[str, ...] = ()
+        self.profiles: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was said that does not stop the load."""
+        return tuple(self.context.report.warnings)
 
 
 def load(
@@ -18,6 +93,8 @@ def load(
     profiles: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
     working_directory: str | Path | None = None,
+    services: Sequence[str] = (),
+    all_resources: bool = False,
 ) -> Project:
     """Read a Compose application.
 
@@ -30,8 +107,186 @@ def load(
         profiles: ``--profile``. None: ``COMPOSE_PROFILES``.
         environment: the process environment; None: ``os.environ``.
         working_directory: where relative arguments start; None: the current one.
+        services: only these and what they depend on; naming one activates its profiles. Empty: all.
+        all_resources: keep networks, volumes, secrets and configs that no service uses.
 
     Raises:
         ModelErrors: everything that is wrong with the files, each with its place.
     """
-    raise NotImplementedError
+    from stackwright.model.typed import to_project
+
+    request = Request(
+        files,
+        project_directory=project_directory,
+        project_name=project_name,
+        env_files=env_files,
+        profiles=profiles,
+        environment=environment,
+        working_directory=working_directory,
+        services=services,
+        all_resources=all_resources,
+    )
+    return to_project(read_model(request))
+
+
+def read_model(request: Request) -> Model:
+    """All stages up to the last form, as plain data.
+
+    Raises:
+        ModelErrors: everything that is wrong.
+    """
+    report = Reporter(Sources())
+    collecting = gc.isenabled()
+    gc.disable()  # a load only allocates; collecting meanwhile costs a third of the time
+    try:
+        model = _read(request, report)
+    finally:
+        if collecting:
+            gc.enable()
+    if report.problems or model is None:
+        raise ModelErrors(sorted(report.problems, key=_order), report.warnings)
+    return model
+
+
+def _order(problem: Any) -> tuple[str, int, int]:
+    return problem.file, problem.line, problem.column
+
+
+def _read(request: Request, report: Reporter) -> Model | None:
+    settings = request.settings
+    context, files = _settle(request, report)
+    if not files:
+        return None
+    name = _project_name(request, context, files)
+    if name is not None:
+        context.environment.values["COMPOSE_PROJECT_NAME"] = name
+    raw = read_files(files, context)
+    if not raw and not report.problems:
+        report.error("empty", f"{files[0]} is empty: it defines nothing", NOWHERE)
+    if name is None:
+        return None
+    if settings.normalise:
+        normalise(raw, name, context.environment)
+    data = PROJECT.read(raw, raw.mark, "", report)
+    if settings.normalise:
+        data.pop("name", None)
+        data = _first("name", name, data)
+    profiles = request.profiles if request.profiles is not None else _listed(context, "COMPOSE_PROFILES")
+    services: Map = data.get("services") or Map(NOWHERE)
+    enabled, disabled = split_by_profile(services, _with_own(request.services, services, profiles))
+    if settings.consistency and not raw.broken:
+        check_consistency(data, enabled, disabled, report)
+    if settings.resolve_environment and not report.problems:
+        resolve_env_files(enabled, context)
+    if not report.problems:
+        resolve_label_files(enabled, context)
+    if request.services and not report.problems:
+        try:
+            enabled = with_dependencies(enabled, request.services)
+        except UnknownServiceError as error:
+            report.error("no-such-service", str(error), NOWHERE, near=error.name, among=services)
+    data["services"] = enabled
+    if not request.all_resources and not report.problems:
+        without_unused(data, enabled)
+    model = Model(data, raw, disabled, context)
+    model.name, model.files, model.profiles = name, tuple(files), tuple(profiles)
+    return model
+
+
+def _settle(request: Request, report: Reporter) -> tuple[Context, list[str]]:
+    """The files and the context: where the project is and which variables it sees.
+
+    ``.env`` may set ``COMPOSE_FILE`` and its like, so it is read from the folder where the search begins
+    before the files are known, and again from the project's folder.
+    """
+    shell = Environment(request.environment, traced=request.traced)
+    start = absolute(request.project_directory, request.start) if request.project_directory else request.start
+    context = Context(start, shell, report, request.settings)
+    folder = start
+    if not request.project_directory and request.files:
+        folder = _folder(request.files, request.start)
+    chosen = env_files(request.env_files, request.environment, folder, request.start, report)
+    context.environment = read_env_files(chosen, shell, context)
+    files = compose_files(request.files, context.environment.values, _search(request, start), report)
+    if not request.project_directory and files:
+        context.working_dir = _folder(files, request.start)
+        if context.working_dir != folder:
+            again = env_files(
+                request.env_files, request.environment, context.working_dir, request.start, report
+            )
+            if again != chosen:
+                context.environment = read_env_files(again, context.environment, context)
+    return context, files
+
+
+def _search(request: Request, start: str) -> str:
+    return request.start if request.files else start
+
+
+def _folder(files: Sequence[str], start: str) -> str:
+    """The folder of the first file that is one."""
+    for file in files:
+        if file != "-":
+            return os.path.dirname(absolute(file, start))
+    return start
+
+
+def _listed(context: Context, variable: str) -> list[str]:
+    return [item.strip() for item in (context.environment.get(variable) or "").split(",")]
+
+
+def _with_own(names: Sequence[str], services: Map, profiles: Sequence[str]) -> list[str]:
+    """The profiles, and those of services that were asked for by name."""
+    own = [profile for name in names for profile in (services.get(name) or {}).get("profiles", ())]
+    return [*profiles, *own]
+
+
+def _project_name(request: Request, context: Context, files: Sequence[str]) -> str | None:
+    """The project's name; None after an error."""
+    report = context.report
+    given = request.project_name or context.environment.get("COMPOSE_PROJECT_NAME")
+    if given:
+        if normal_name(given) != given:
+            _bad_name(given, report)
+            return None
+        return given
+    named = _name_in_files(files, context)
+    if named is not None:
+        text, mark = named
+        if context.settings.interpolate:
+            text = interpolate_text(text, context.environment, report, mark, "name") or ""
+        name = normal_name(text) if context.settings.normalise else text
+        if name:
+            return name
+    name = normal_name(os.path.basename(context.working_dir))
+    if not name:
+        report.error("project-name", "the project has no name", hint="give one with -p")
+        return None
+    return name
+
+
+def _bad_name(name: str, report: Reporter) -> None:
+    hint = f'such as "{normal_name(name)}"' if normal_name(name) else ""
+    message = f'"{name}" is no project name: lower case letters, digits, "-" and "_", starting with a letter or digit'
+    report.error("project-name", message, hint=hint)
+
+
+def _name_in_files(files: Sequence[str], context: Context) -> tuple[str, Any] | None:
+    """The last ``name:`` at the top of a file: read before the stages, since they may refer to it."""
+    found = None
+    for file in files:
+        try:
+            number, text = context.read(file)
+        except UnreadableError:
+            continue
+        found = top_level_name(text, number) or found
+    return found
+
+
+def _first(key: str, value: Any, data: Map) -> Map:
+    made = Map(data.mark)
+    made.put(key, value, data.mark)
+    made.update(data)
+    made.marks.update(data.marks)
+    made.broken = data.broken
+    return made

@@ -1,0 +1,261 @@
+"""Kinds of values and how each is read into its last form. A kind returns ``None`` for "not given"."""
+
+from __future__ import annotations
+
+from stackwright.model.final.durations import format_duration, parse_duration
+from stackwright.model.final.sizes import parse_size
+from stackwright.model.final.words import WordsError, split_words
+from stackwright.model.gonumbers import single
+from stackwright.model.marks import Map, Seq
+from stackwright.model.merge import scalar_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from stackwright.model.marks import Mark
+
+    Read: TypeAlias = Callable[[Any], Any]
+
+
+class KindError(ValueError):
+    """A value cannot be read; ``code`` is the problem's, ``key`` the entry to blame in a container."""
+
+    def __init__(self, code: str, message: str, key: object = None, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.key = key
+        self.hint = hint
+
+
+_BOOLEANS = {
+    "true": True,
+    "y": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "n": False,
+    "no": False,
+    "off": False,
+}
+
+
+def text(value: Any) -> Any:
+    """A text; numbers become their text."""
+    return value if type(value) is str else scalar_text(value)
+
+
+def boolean(value: Any) -> Any:
+    """True or false, or a text that says so."""
+    if type(value) is bool:
+        return value
+    try:
+        return _BOOLEANS[str(value).lower()]
+    except KeyError:
+        raise KindError("cast", f'"{value}" is not a boolean') from None
+
+
+def integer(value: Any) -> Any:
+    """A whole number, or its text."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    try:
+        return int(_plain_number(value))
+    except ValueError:
+        raise KindError("cast", f'"{value}" is not a whole number') from None
+
+
+def _plain_number(value: Any) -> str:
+    digits = str(value)
+    if not digits.isascii() or "_" in digits or digits != digits.strip():
+        raise ValueError
+    return digits
+
+
+def natural(value: Any) -> Any:
+    """A whole number that is not negative."""
+    number = integer(value)
+    if number < 0:
+        raise KindError("range", f"{number} is negative")
+    return number
+
+
+def real32(value: Any) -> Any:
+    """A single-precision number."""
+    try:
+        number = single(float(_plain_number(value)) if type(value) is str else float(value))
+    except ValueError:
+        raise KindError("cast", f'"{value}" is not a number') from None
+    return int(number) if number.is_integer() else number
+
+
+def duration(value: Any) -> Any:
+    """A duration, in its normal spelling."""
+    try:
+        return format_duration(parse_duration(scalar_text(value)))
+    except ValueError as error:
+        raise KindError("duration", str(error)) from None
+
+
+def size(value: Any) -> Any:
+    """A size in bytes, as a text (as the reference prints it)."""
+    if type(value) is int:
+        return str(value)
+    if type(value) is float:
+        return "0"
+    try:
+        return str(parse_size(value))
+    except ValueError as error:
+        raise KindError("size", str(error)) from None
+
+
+def file_mode(value: Any) -> Any:
+    """Permission bits, as octal text."""
+    if type(value) is int:
+        return f"0{value:o}"
+    try:
+        return f"0{int(_plain_number(value), 8):o}"
+    except ValueError:
+        raise KindError("mode", f'"{value}" is no file mode in octal') from None
+
+
+def device_count(value: Any) -> Any:
+    """How many devices; -1 for all."""
+    if type(value) is int:
+        return value
+    if str(value).lower() == "all":
+        return -1
+    try:
+        return int(_plain_number(value))
+    except ValueError:
+        raise KindError("cast", f'"{value}" is neither "all" nor a number of devices') from None
+
+
+def command(value: Any) -> Any:
+    """A command's words; None stays None (the image's)."""
+    if type(value) is str:
+        try:
+            return split_words(value)
+        except WordsError as error:
+            raise KindError("command", str(error), hint="write the command as a list") from None
+    return None if value is None else list(value)
+
+
+def health_test(value: Any) -> Any:
+    """A health check's command with its kind in front."""
+    return ["CMD-SHELL", value] if type(value) is str else list(value)
+
+
+def texts(value: Any) -> Any:
+    """A list of texts, or one text."""
+    return [scalar_text(item) for item in value] if type(value) is Seq else [scalar_text(value)]
+
+
+def variables(value: Any) -> Any:
+    """Variables by name; None for those without a value (``environment``, ``build.args``)."""
+    made = Map(value.mark)
+    if type(value) is Map:
+        for key in sorted(value):
+            item = value[key]
+            made[key] = item if item is None or type(item) is str else scalar_text(item)
+            made.marks[key] = value.marks.get(key, (value.mark, value.mark))
+        return made
+    found: dict[str, tuple[str | None, Mark]] = {}
+    for index, item in enumerate(value):
+        name, equals, given = scalar_text(item).partition("=")
+        if name and name[-1].isspace():
+            raise KindError("variable-name", f'variable "{name}" ends with a space', index)
+        found[name] = (given if equals else None, value.mark_at(index))
+    for name in sorted(found):
+        made.put(name, *found[name])
+    return made
+
+
+def _labels(value: Any, nothing: str = "") -> Any:
+    made = Map(value.mark)
+    if type(value) is Map:
+        for key in sorted(value):
+            item = value[key]
+            made[key] = nothing if item is None else item if type(item) is str else scalar_text(item)
+            made.marks[key] = value.marks.get(key, (value.mark, value.mark))
+        return made
+    found: dict[str, tuple[str, Mark]] = {}
+    for index, item in enumerate(value):
+        name, _, given = scalar_text(item).partition("=")
+        found[name] = (given, value.mark_at(index))
+    for name in sorted(found):
+        made.put(name, *found[name])
+    return made
+
+
+def labels(value: Any) -> Any:
+    """Texts by name; what has no value is empty."""
+    return _labels(value)
+
+
+def options(value: Any) -> Any:
+    """Options of a driver."""
+    return _labels(value)
+
+
+def many_options(value: Any) -> Any:
+    """Options that may be given several times."""
+    made = Map(value.mark)
+    for key in sorted(value):
+        item = value[key]
+        made[key] = [scalar_text(one) for one in item] if type(item) is Seq else [scalar_text(item)]
+        made.marks[key] = value.marks.get(key, (value.mark, value.mark))
+    return made
+
+
+def hosts(value: Any) -> Any:
+    """``host=address`` entries, sorted."""
+    pairs: list[tuple[str, str]] = []
+    if type(value) is Map:
+        for host, given in value.items():
+            addresses = [scalar_text(one) for one in given] if type(given) is Seq else [given or ""]
+            pairs += [(host, str(address)) for address in addresses]
+    else:
+        for index, item in enumerate(value):
+            entry = scalar_text(item)
+            separator = "=" if "=" in entry else ":"
+            host, found, given = entry.partition(separator)
+            if not found:
+                raise KindError("extra-host", f'"{entry}" has no address (host=address)', index)
+            pairs += [(host, address) for address in given.split(",")]
+    made = []
+    for host, address in pairs:
+        if not host or ":" in host or "=" in host:
+            raise KindError("extra-host", f'"{host}" is no host name')
+        if len(address) > 2 and address[0] == "[" and address[-1] == "]":
+            address = address[1:-1]
+        made.append(f"{host}={address}")
+    return sorted(made)
+
+
+def ssh(value: Any) -> Any:
+    """SSH agents: ``default`` or ``id=path``."""
+    return [f"{key}={value[key]}" if value[key] else key for key in sorted(value)]
+
+
+def ulimit(value: Any) -> Any:
+    """One number, or soft and hard limits."""
+    if type(value) is not Map:
+        return integer(value)
+    return {key: integer(value[key]) for key in ("soft", "hard") if key in value}
+
+
+def env_file(value: Any) -> Any:
+    """Path, whether it must exist, and its format."""
+    made: dict[str, Any] = {"path": value["path"], "required": boolean(value.get("required", True))}
+    if value.get("format"):
+        made["format"] = value["format"]
+    return made
+
+
+def anything(value: Any) -> Any:
+    """As it is."""
+    return value

@@ -1,0 +1,121 @@
+"""Stage: projects brought in by ``include`` (Compose Specification, Include).
+
+Each is read on its own, in its own folder and with its own env files, and then copied in. Two different
+definitions of the same thing are a mistake.
+"""
+
+from __future__ import annotations
+
+import os.path
+
+from stackwright.model.env_files import read_env_files
+from stackwright.model.marks import NOWHERE, Map, Seq, detoured
+from stackwright.model.paths import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stackwright.model.marks import Mark
+    from stackwright.model.stages import Context
+
+RESOURCES = ("services", "volumes", "networks", "secrets", "configs", "models")
+
+
+def include(model: Map, context: Context, including: tuple[str, ...]) -> Map:
+    """Copy in what each entry of ``include`` defines, in place.
+
+    Args:
+        model: one document; its ``include`` is removed.
+        context: settings of the project that includes.
+        including: the files that led here, outermost first.
+    """
+    entries = model.get("include")
+    if entries is None:
+        return model
+    if type(entries) is not Seq:
+        context.report.error("type", '"include" must be a list', model.mark_at("include"), "include")
+    else:
+        for index, entry in enumerate(entries):
+            _include(model, entry, entries.mark_at(index), context, including)
+    model.drop("include")
+    return model
+
+
+def _include(model: Map, entry: Any, mark: Mark, context: Context, including: tuple[str, ...]) -> None:
+    from stackwright.model.stages import read_files
+
+    paths = _texts(entry.get("path") if type(entry) is Map else entry)
+    if not paths:
+        context.report.error("include", 'an entry of "include" needs a path', mark, "include")
+        return
+    files = [path if path.startswith("/") else join(context.working_dir, path) for path in paths]
+    if files[0] in including:
+        steps = " → ".join(os.path.basename(file) for file in (*including, files[0]))
+        context.report.error("include-cycle", f"files include each other in a circle: {steps}", mark)
+        return
+    directory = os.path.dirname(files[0])
+    if type(entry) is Map and entry.get("project_directory"):
+        directory = join_absolute(context.working_dir, str(entry["project_directory"]))
+    env_files = _env_files(entry, directory, context, mark)
+    if env_files is None:
+        return
+    environment = read_env_files(env_files, context.environment, context, mark)
+    inner = context.inside(directory, environment)
+    problems = len(context.report.problems)
+    imported = read_files(files, inner, including, mark)
+    if len(context.report.problems) > problems:
+        model.broken = True
+    if context.traced:
+        imported = detoured(imported, "included", mark)
+    _import(imported, model, context)
+
+
+def _texts(value: Any) -> list[str]:
+    if type(value) is str:
+        return [value]
+    return [item for item in value if type(item) is str] if type(value) is Seq else []
+
+
+def _env_files(entry: Any, directory: str, context: Context, mark: Mark) -> list[str] | None:
+    """The env files of an entry: those it names, else the ``.env`` of its folder; None after an error."""
+    named = _texts(entry.get("env_file")) if type(entry) is Map else []
+    if not named:
+        default = join(directory, ".env")
+        return [default] if os.path.isfile(default) else []
+    files = []
+    for name in named:
+        path = join_absolute(context.working_dir, name)
+        if path == "/dev/null":
+            continue
+        if not os.path.exists(path):
+            context.report.error("env-file", f"env file {path} does not exist", entry.mark_at("env_file"))
+            return None
+        if os.path.isdir(path):
+            context.report.error("env-file", f"env file {path} is a directory", entry.mark_at("env_file"))
+            return None
+        files.append(path)
+    return files
+
+
+def join_absolute(base: str, path: str) -> str:
+    """A path that may be absolute already."""
+    return path if path.startswith("/") else join(base, path)
+
+
+def _import(source: Map, target: Map, context: Context) -> None:
+    for kind in RESOURCES:
+        given = source.get(kind)
+        if type(given) is not Map:
+            continue
+        if type(target.get(kind)) is not Map:
+            target.place(kind, Map(given.mark), source.marks.get(kind, (NOWHERE, NOWHERE)))
+        existing = target[kind]
+        for name, item in given.items():
+            if name not in existing:
+                existing.place(name, item, given.marks.get(name, (NOWHERE, NOWHERE)))
+            elif existing[name] != item:
+                other = context.report.sources.describe(given.key_mark(name))
+                message = f"{kind}.{name} is defined differently by the included file ({other})"
+                hint = "to change an included element, name an override file in the include's path list"
+                context.report.error("include-conflict", message, existing.key_mark(name), hint=hint)

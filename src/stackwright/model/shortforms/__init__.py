@@ -1,0 +1,1 @@
+"""The short syntaxes that are little languages: ports, mounts, devices."""

@@ -89,12 +89,11 @@ class _Setup:
         sources = rootfs.open_sources(spec, self.group)
         ns.unshare(ns.CLONE_NEWNS)
         self.stage = "rootfs"
-        old_root = rootfs.enter_root(spec)
+        rootfs.enter_root(spec)
         self.stage = "mounts"
         rootfs.mount_all(spec, sources)
         self.stage = "process"
         slave = self._open_terminal() if spec.process.tty else -1
-        rootfs.leave_host(old_root)
         self._await_go()
         self.stage = "process"
         write_sysctls(spec)

@@ -55,8 +55,8 @@ def open_sources(spec: ContainerSpec, group: Cgroup) -> Sources:
     return sources
 
 
-def enter_root(spec: ContainerSpec) -> int:
-    """Mount the overlay and pivot into it. Returns a descriptor of the old root, which is still attached."""
+def enter_root(spec: ContainerSpec) -> None:
+    """Mount the overlay, pivot into it and let go of the host's file system."""
     # Slave, not private: what the host unmounts must not stay busy in here.
     k.mount(None, "/", None, k.MS_SLAVE | k.MS_REC)
     root = spec.rootfs
@@ -64,14 +64,8 @@ def enter_root(spec: ContainerSpec) -> int:
     old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     os.chdir(root.merged)
     k.pivot_root(".", ".")
-    os.chdir("/")
-    return old
-
-
-def leave_host(old: int) -> None:
-    """Detach the old root: from here on the host's files are out of reach."""
+    # The old root now lies on top of the new one, where "/.." leads into it: no path is followed before it is gone.
     os.fchdir(old)
-    k.mount(None, ".", None, k.MS_SLAVE | k.MS_REC)
     k.umount(".", k.MNT_DETACH)
     os.close(old)
     os.chdir("/")

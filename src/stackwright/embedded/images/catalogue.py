@@ -138,6 +138,15 @@ class Catalogue:
             self._database.execute("UPDATE image SET tagged = ? WHERE id = ?", (time.time(), image_id))
         return str(row["image"]) if row else ""
 
+    def tags_of(self, repository: Reference) -> list[Reference]:
+        """All local tags of a repository."""
+        rows = self._database.execute(
+            "SELECT name FROM image_name WHERE digest = 0 AND name LIKE ? ORDER BY name",
+            (f"{repository.name}:%",),
+        )
+        found = [Reference.parse(row["name"]) for row in rows]
+        return [reference for reference in found if reference.name == repository.name]
+
     def unname(self, reference: Reference) -> bool:
         """Forget a tag or digest; false when there is none such."""
         return (
@@ -170,6 +179,18 @@ class Catalogue:
         """Seconds since 1970 of the last time it was given a name; 0 for never."""
         row = self._row(image_id)
         return float(row["tagged"]) if row else 0.0
+
+    def seen_blob(self, digest: str, diff_id: str, repository: str, size: int, media_type: str) -> None:
+        """Remember that a repository (``docker.io/library/x``) has this blob, and which layer it is."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO image_blob VALUES (?, ?, ?, ?, ?)",
+            (digest, diff_id, repository, size, media_type),
+        )
+
+    def known_blobs(self, diff_id: str) -> list[tuple[str, str, int, str]]:
+        """``(digest, repository, size, media type)`` of the blobs known to hold a layer."""
+        rows = self._database.execute("SELECT * FROM image_blob WHERE diff_id = ?", (diff_id,))
+        return [(row["digest"], row["repository"], row["size"], row["media_type"]) for row in rows]
 
     def layers_in_use(self) -> set[str]:
         """Diff ids of all layers of all images, hidden ones included."""

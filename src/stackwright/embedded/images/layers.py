@@ -179,7 +179,7 @@ class LayerStore:
         part = self._work / f"blob-{secrets.token_hex(5)}"
         with archive.open("rb", buffering=0) as raw, part.open("wb") as out:
             plain = open_compressed(raw)
-            hashed = _HashingWriter(out)
+            hashed = HashingWriter(out)
             zstandard.ZstdCompressor(level=1).copy_stream(plain, cast(BinaryIO, hashed))
         part.rename(self.blob_path(hashed.digest))
         self._database.execute(
@@ -254,17 +254,24 @@ class Hashing(io.RawIOBase):
         return f"sha256:{self._hash.hexdigest()}"
 
 
-class _HashingWriter:
+class HashingWriter:
+    """A writer that remembers the digest of what went through it."""
+
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._hash = hashlib.sha256()
 
     def write(self, data: bytes) -> int:
+        """Pass ``data`` on."""
         self._hash.update(data)
         return self._out.write(data)
 
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
     @property
     def digest(self) -> str:
+        """``sha256:...`` of everything written so far."""
         return f"sha256:{self._hash.hexdigest()}"
 
 

@@ -12,7 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackwright.embedded.errors import BadParameter, NotFound
 from stackwright.embedded.images import listing, views
@@ -27,6 +27,9 @@ from stackwright.embedded.images.saving import write_archive
 from stackwright.embedded.images.streams import from_thread, produced_by, spool
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
 from stackwright.embedded.state import Database
+
+if TYPE_CHECKING:
+    from stackwright.embedded.images.registry.pull import Puller
 
 __all__ = ["Image", "ImageService", "Platform", "Progress", "RegistryAuth"]
 
@@ -49,6 +52,7 @@ class ImageService:
         self.layers = LayerStore(database, root)
         self._in_use: Callable[[], Mapping[str, Sequence[str]]] = dict
         self._protected = False
+        self._puller: Puller | None = None
         self.leases: Counter[str] = Counter()
         """Image ids that work under way (a build) needs, however few names they have."""
         self._forgetters: list[Callable[[], int]] = []
@@ -107,6 +111,45 @@ class ImageService:
                 raise NotFound(f"layer {diff_id} of image {image.id} is missing")
             folders.append(layer.folder)
         return tuple(folders) or (self.layers.empty,)
+
+    async def pull(
+        self,
+        reference: str,
+        *,
+        platform: str | None = None,
+        auth: RegistryAuth | None = None,
+        progress: Progress,
+    ) -> Image:
+        """Pull one tag or digest (``:latest`` when none is given) with Docker's progress messages.
+
+        Raises NotFound (no such repository or tag, or access denied), or RegistryUnreachable
+        (images/registry/errors) when the registry could not be talked to at all.
+        """
+        from stackwright.embedded.images.registry.pull import Puller
+
+        wanted = Reference.parse(reference).tagged()
+        try:
+            where = Platform.parse(platform) if platform else Platform.host()
+        except ValueError as error:
+            raise BadParameter(str(error)) from None
+        self._puller = self._puller or Puller(self.catalogue, self.layers)
+        return await self._puller.pull(wanted, where, auth, progress)
+
+    async def push(
+        self, reference: str, *, tag: str | None = None, auth: RegistryAuth | None = None, progress: Progress
+    ) -> None:
+        """Push one tag, or all local tags of the repository when ``reference`` has none and ``tag`` is
+        None.
+        """
+        from stackwright.embedded.images.registry.push import Pusher
+
+        wanted = Reference.parse(reference)
+        if tag:
+            wanted = wanted.tagged(tag)
+        chosen = [wanted] if wanted.tag else self.catalogue.tags_of(wanted)
+        if not chosen or self.catalogue.named(chosen[0]) is None:
+            raise NotFound(f"An image does not exist locally with the tag: {wanted.familiar_name}")
+        await Pusher(self.catalogue, self.layers).push(chosen, auth, progress)
 
     async def load(self, stream: AsyncIterator[bytes], progress: Progress) -> Images:
         """Read a ``docker save`` or OCI-layout archive, plain or compressed (gzip, zstd, bzip2, xz)."""

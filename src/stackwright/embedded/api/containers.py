@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -129,10 +128,7 @@ class ContainerRoutes:
             code = await future
         finally:
             future.cancel()
-        result: dict[str, Any] = {"StatusCode": code}
-        if container.error and container.exit_code == code:
-            result["Error"] = {"Message": container.error}
-        await response.write(msgspec.json.encode(result) + b"\n")
+        await response.write(msgspec.json.encode({"StatusCode": code}) + b"\n")
         return response
 
     async def remove(self, call: Call) -> web.StreamResponse:

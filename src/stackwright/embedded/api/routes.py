@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stackwright.embedded.api.archive import ArchiveRoutes
 from stackwright.embedded.api.attach import AttachRoutes
 from stackwright.embedded.api.build import BuildRoutes
 from stackwright.embedded.api.containers import ContainerRoutes
@@ -22,6 +23,7 @@ def all_routes(engine: Engine, builder: Builder) -> list[Route]:
         *ContainerRoutes(engine).table(),
         *ObservingRoutes(engine).table(),
         *AttachRoutes(engine).table(),
+        *ArchiveRoutes(engine).table(),
         *ImageRoutes(engine).table(),
         *BuildRoutes(engine, builder).table(),
         *NetworkRoutes(engine).table(),

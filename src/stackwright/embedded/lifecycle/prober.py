@@ -91,7 +91,8 @@ async def _finish(session: ExecSession, output: bytearray) -> int:
 
 async def _end(session: ExecSession) -> None:
     if session.stream is not None:
-        await session.stream.close()
+        with suppress(OSError):
+            await session.stream.close()
     waiting = asyncio.ensure_future(session.wait())
     done, _ = await asyncio.wait({waiting}, timeout=0)
     if not done:

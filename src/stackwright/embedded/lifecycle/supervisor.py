@@ -123,11 +123,12 @@ class Supervisor:
 
     async def _supervise(self, container: Container, run: Run) -> None:
         prober: asyncio.Task[None] | None = None
-        policy = health_policy(container)
-        async with asyncio.TaskGroup() as tasks:
-            if policy:
-                prober = tasks.create_task(self._keep_probing(container, run.running, policy))
+        if policy := health_policy(container):
+            probing = self._keep_probing(container, run.running, policy)
+            prober = self._tasks.spawn(probing, f"probe {container.name}")
+        try:
             status = await run.running.wait()
+        finally:
             if prober:
                 prober.cancel()
         await self.ended(container, status, run)
@@ -188,7 +189,6 @@ class Supervisor:
         for pending in live.pending:
             pending.stream.cancel()
         live.pending.clear()
-        live.waiters.tell("next-exit", container.exit_code)
         live.waiters.tell("not-running", container.exit_code)
 
     def _note_end(self, container: Container, status: ExitStatus) -> None:

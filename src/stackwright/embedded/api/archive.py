@@ -21,6 +21,7 @@ from stackwright.embedded.lifecycle.record import Container
 
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 MODIFIED, ADDED, DELETED = 0, 1, 2
+_MOUNTED = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 _GO_KINDS = (
     (stat.S_ISDIR, 1 << 31),
     (stat.S_ISLNK, 1 << 27),
@@ -91,7 +92,10 @@ class ArchiveRoutes:
         container = self._get(call)
         upper = self._engine.files.upper(container.id)
         layers = self._engine.services.images.lower_dirs(container.image_id)
-        return answer(await asyncio.to_thread(changed, upper, layers) or None)
+        mounted = {*_MOUNTED, *(mount.destination for mount in container.mounts)}
+        rows = await asyncio.to_thread(changed, upper, layers)
+        # Mount points that the engine made are no doing of the container.
+        return answer([row for row in rows if row["Kind"] != ADDED or row["Path"] not in mounted] or None)
 
     def _path(self, call: Call) -> str:
         if not call.text("path"):

@@ -14,6 +14,7 @@ from stackwright.embedded.errors import BadParameter
 from stackwright.embedded.lifecycle.config import ExecConfig, convert
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.execs import Exec
+from stackwright.embedded.lifecycle.launcher import StartFailed
 from stackwright.embedded.lifecycle.live import Streams
 
 
@@ -73,7 +74,16 @@ class AttachRoutes:
         size = convert(body.get("ConsoleSize") or exec_.config.console_size, list[int])
         console = (size[0], size[1]) if len(size) == 2 else (0, 0)
         detach = bool(body.get("Detach"))
-        session = await self._engine.execs.start(exec_, attach=not detach, console_size=console)
+        try:
+            session = await self._engine.execs.start(exec_, attach=not detach, console_size=console)
+        except StartFailed as error:
+            if detach:
+                raise
+            # As Docker does: the stream carries the reason, and the exit code comes with inspect.
+            connection = take_over(call, tty=exec_.config.tty)
+            await connection.send("stdout", f"{error.message}\r\n".encode())
+            await connection.close()
+            return Hijacked()
         if detach or session.stream is None:
             return web.Response(status=200)
         connection = take_over(call, tty=exec_.config.tty)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from stackwright.embedded.containers.runtime import ExitStatus, Running, Sandbox
 from stackwright.embedded.containers.spec import ExecSpec
-from stackwright.embedded.containers.users import resolve_user
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.lifecycle.health import SECOND, Health, HealthPolicy, ProbeResult, policy_from
@@ -135,8 +134,7 @@ class Supervisor:
 
     async def _keep_probing(self, container: Container, running: Running, policy: HealthPolicy) -> None:
         def make() -> ExecSpec:
-            user = resolve_user(running.root, container.config.user)
-            return exec_spec(new_id(), container, policy.command, user)
+            return exec_spec(new_id(), container, policy.command, running.spec.process.user)
 
         def report(health: Health) -> None:
             before = container.health.status if container.health else ""

@@ -386,12 +386,19 @@ class NetworkService:
         self._pass.ensure(self._bridge_pattern(network), ipv6=network.enable_ipv6)
         return network
 
+    def _complete(self, network: Network) -> bool:
+        """Whether every family that the network has also has a subnet."""
+        wanted = ((4, network.enable_ipv4), (6, network.enable_ipv6))
+        return all(ipam.pool_of(network.ipam, version) for version, enabled in wanted if enabled)
+
     def _subnets_still_free(self, network: Network) -> bool:
         if not network.chosen_subnets or self._store.in_network(network.id):
-            return bool(network.ipam.config)
+            return self._complete(network)
         taken = self._wiring.routed_elsewhere(network)
         mine = ipam.subnets(network.ipam)
-        return bool(mine) and not any(ipam.overlap(own, other) for own in mine for other in taken)
+        return self._complete(network) and not any(
+            ipam.overlap(own, other) for own in mine for other in taken
+        )
 
     def _refuse_overlap(self, plan: Ipam) -> None:
         for wanted in ipam.subnets(plan):

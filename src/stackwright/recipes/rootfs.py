@@ -85,7 +85,9 @@ async def _mmdebstrap(
         '--aptopt=Dir::Cache::srcpkgcache ""',
         # Device nodes are the container's business, and an ordinary user could not unpack them.
         "--skip=output/dev",
-        f'--customize-hook=tar -C "{overlay}" --owner=0 --group=0 -c . | tar -C "$1" -x --no-overwrite-dir',
+        # Its own policy-rc.d would be taken away at the end, and ours with it.
+        "--skip=chroot/policy-rc.d",
+        f'--essential-hook=tar -C "{overlay}" --owner=0 --group=0 -c . | tar -C "$1" -x --no-overwrite-dir',
         '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/machine-id"',
         # Our options were for this run; what is to stay lies in files of its own.
         '--customize-hook=: > "$1/etc/apt/apt.conf.d/99mmdebstrap"',

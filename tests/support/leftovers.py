@@ -64,7 +64,7 @@ def _processes(mentioning: str) -> frozenset[str]:
 def _cgroups(mentioning: str) -> frozenset[str]:
     found = set()
     for root, folders, _ in os.walk("/sys/fs/cgroup"):
-        found.update(str(Path(root) / name) for name in folders if mentioning in name)
+        found.update(path for path in (f"{root}/{name}" for name in folders) if mentioning in path)
         if root.count("/") > 5:
             folders.clear()
     return frozenset(found)

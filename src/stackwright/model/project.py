@@ -35,8 +35,27 @@ class Project(Value, frozen=True, kw_only=True):
     """Service name to the value of the label ``com.docker.compose.config-hash``."""
     warnings: tuple[str, ...] = ()
     model: dict[str, Any] = {}
+    source_names: tuple[str, ...] = ()
+    """The files that were read, by their numbers in marks; number 0 is no file."""
 
     @property
     def directory(self) -> Path:
         """The project directory."""
         return Path(self.working_dir)
+
+    def locate(self, path: str) -> str:
+        """`file:line` of a place such as ``services.db.healthcheck``, or of the nearest one above it.
+
+        Empty when no file names it.
+        """
+        from stackwright.model.marks import Map, place_of
+
+        here: Any = self.model
+        found = (0, 0, 0)
+        for key in path.split("."):
+            if type(here) is not Map or key not in here:
+                break
+            found = place_of(here.key_mark(key))
+            here = here[key]
+        number, line, _ = found
+        return f"{self.source_names[number]}:{line}" if 0 < number < len(self.source_names) else ""

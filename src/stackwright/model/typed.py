@@ -39,6 +39,7 @@ def to_project(model: Model) -> Project:
         warnings=model.warnings,
         model=model.data,
         working_dir=model.context.working_dir,
+        source_names=tuple(model.context.report.sources.names),
     )
 
 

@@ -86,6 +86,17 @@ class ModelErrors(Exception):  # noqa: N818 - it carries several errors
 _WIDTH = 100
 
 
+def _near(file: str) -> str:
+    """A file below the current folder by its relative path, for people."""
+    import os
+
+    try:
+        here = os.getcwd().rstrip("/") + "/"
+    except OSError:
+        return file
+    return file.removeprefix(here)
+
+
 def _excerpt(text: str, line: int, column: int) -> list[str]:
     text = text.replace("\t", " ")
     start = max(0, column - 1 - _WIDTH // 2) if len(text) > _WIDTH else 0

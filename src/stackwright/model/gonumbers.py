@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 
-def float_text(value: float, exponent_from: int = 21) -> str:
-    """The shortest text that reads back as the same number; ``1e+21`` from that many digits on."""
+def float_text(value: float, exponent_from: int = 6, exponent_below: int = -4) -> str:
+    """The shortest text that reads back as the same number, as Go's ``%v`` (``1e+06``).
+
+    Args:
+        value: the number.
+        exponent_from: powers of ten from which on the form with an exponent is used (JSON: 21).
+        exponent_below: powers of ten below which it is (JSON: -6).
+    """
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "+Inf" if value > 0 else "-Inf"
-    return _shortest(repr(value), exponent_from)
-
-
-def float32_text(value: float) -> str:
-    """The same for a single-precision number."""
-    return _shortest(repr(_short32(value)), 21)
+    return _shortest(repr(value), exponent_from, exponent_below)
 
 
 def single(value: float) -> float:
@@ -36,7 +37,7 @@ def _short32(value: float) -> float:
     return float(unpack("<f", packed)[0])
 
 
-def _shortest(text: str, exponent_from: int) -> str:
+def _shortest(text: str, exponent_from: int, exponent_below: int) -> str:
     sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
     mantissa, _, power = text.partition("e")
     whole, _, fraction = mantissa.partition(".")
@@ -47,7 +48,7 @@ def _shortest(text: str, exponent_from: int) -> str:
         return sign + "0"
     exponent -= len(whole + fraction) - len(digits) if whole.strip("0") == "" else 0
     digits = digits.rstrip("0") or "0"
-    if -4 <= exponent < exponent_from:
+    if exponent_below <= exponent < exponent_from:
         if exponent < 0:
             return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
         if len(digits) <= exponent + 1:

@@ -148,6 +148,16 @@ def read_model(request: Request) -> Model:
     return model
 
 
+def _unread(raw: Map, name: str, files: Sequence[str], context: Context) -> Model:
+    """A model whose variables were not replaced: it cannot take its last form."""
+    data = Map(raw.mark)
+    data.update({key: raw[key] for key in raw})
+    data["services"] = raw.get("services") or Map(NOWHERE)
+    model = Model(data, raw, Map(NOWHERE), context)
+    model.name, model.files = name, tuple(files)
+    return model
+
+
 def _order(problem: Any) -> tuple[str, int, int]:
     return problem.file, problem.line, problem.column
 
@@ -167,10 +177,9 @@ def _read(request: Request, report: Reporter) -> Model | None:
         return None
     if settings.normalise:
         normalise(raw, name, context.environment)
-    data = PROJECT.read(raw, raw.mark, "", report)
-    if settings.normalise:
-        data.pop("name", None)
-        data = _first("name", name, data)
+    if not settings.interpolate:
+        return _unread(raw, name, files, context)
+    data = _first("name", name, PROJECT.read(raw, raw.mark, "", report))
     profiles = request.profiles if request.profiles is not None else _listed(context, "COMPOSE_PROFILES")
     services: Map = data.get("services") or Map(NOWHERE)
     enabled, disabled = split_by_profile(services, _with_own(request.services, services, profiles))
@@ -286,7 +295,7 @@ def _name_in_files(files: Sequence[str], context: Context) -> tuple[str, Any] | 
 def _first(key: str, value: Any, data: Map) -> Map:
     made = Map(data.mark)
     made.put(key, value, data.mark)
-    made.update(data)
-    made.marks.update(data.marks)
+    made.update((name, item) for name, item in data.items() if name != key)
+    made.marks.update((name, marks) for name, marks in data.marks.items() if name != key)
     made.broken = data.broken
     return made

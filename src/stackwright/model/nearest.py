@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def nearest(name: str, among: Iterable[str]) -> str:
     """The candidate within a third of the name's length in edits, or an empty text."""
-    best, best_distance = "", max(1, len(name) // 3) + 1
+    best, best_distance = "", (max(1, len(name) // 3) if len(name) > 2 else 0) + 1
     lowered = name.lower()
     for candidate in sorted(among):
         if abs(len(candidate) - len(name)) >= best_distance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackwright.model.canonical import clean_path
-from stackwright.model.marks import NOWHERE, Map, Seq
+from stackwright.model.marks import NOWHERE, Map, Seq, with_step
 from stackwright.model.wellformed import is_true
 
 TYPE_CHECKING = False
@@ -111,6 +111,9 @@ def _resolved(value: Any, environment: Environment, *, keep: bool) -> Any:
             found = environment.get(key)
             if found is not None:
                 value[key] = found
+                if environment.traced:
+                    pair = value.marks.get(key, (NOWHERE, NOWHERE))
+                    value.marks[key] = (pair[0], with_step(pair[1], *environment.origin(key)))
             elif not keep:
                 value.drop(key)
         return value
@@ -118,13 +121,16 @@ def _resolved(value: Any, environment: Environment, *, keep: bool) -> Any:
         return value
     made = Seq(value.mark)
     for index, item in enumerate(value):
+        mark = value.mark_at(index)
         if type(item) is str and "=" not in item:
             found = environment.get(item)
             if found is not None:
+                if environment.traced:
+                    mark = with_step(mark, *environment.origin(item))
                 item = f"{item}={found}"
             elif not keep:
                 continue
-        made.add(item, value.mark_at(index))
+        made.add(item, mark)
     return made
 
 

@@ -45,7 +45,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return f'"{value.translate(_TABLE)}"'
     if isinstance(value, float):
-        return float_text(value)
+        return float_text(value, 21, -6)
     return str(value)
 
 

@@ -141,17 +141,23 @@ def command(value: Any) -> Any:
             return split_words(value)
         except WordsError as error:
             raise KindError("command", str(error), hint="write the command as a list") from None
-    return None if value is None else list(value)
+    return value
 
 
 def health_test(value: Any) -> Any:
     """A health check's command with its kind in front."""
-    return ["CMD-SHELL", value] if type(value) is str else list(value)
+    return ["CMD-SHELL", value] if type(value) is str else value
 
 
 def texts(value: Any) -> Any:
     """A list of texts, or one text."""
-    return [scalar_text(item) for item in value] if type(value) is Seq else [scalar_text(value)]
+    made = Seq()
+    if type(value) is Seq:
+        made.mark, made.marks = value.mark, value.marks
+        made.extend(item if type(item) is str else scalar_text(item) for item in value)
+    else:
+        made.append(scalar_text(value))
+    return made
 
 
 def variables(value: Any) -> Any:

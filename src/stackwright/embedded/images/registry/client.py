@@ -155,7 +155,7 @@ class RegistryClient:
         try:
             response = await self._session.request(method, url, headers=headers, data=data, ssl=context)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise RegistryUnreachable(self.domain, str(error) or type(error).__name__) from error
+            raise RegistryUnreachable(self.domain, _why(error)) from error
         async with response:
             yield response
 
@@ -210,6 +210,13 @@ class RegistryClient:
         error = RegistryError(text)
         error.status = response.status if response.status in (404, 429) else 500
         return error
+
+
+def _why(error: Exception) -> str:
+    """The cause without the library's wrapping ("Cannot connect to host x:443 ssl:<object at 0x…> [...]")."""
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    text = getattr(cause, "verify_message", "") or getattr(cause, "strerror", "") or str(cause)
+    return str(text) or type(error).__name__
 
 
 def _basic(auth: RegistryAuth) -> str:

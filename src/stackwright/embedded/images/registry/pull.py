@@ -39,8 +39,8 @@ class Puller:
     ) -> Image:
         """Fetch what is missing and name it; the errors are those of registry/errors and NotFound."""
         async with RegistryClient(reference.domain, reference.path, auth) as client:
-            progress({"status": f"Pulling from {reference.path}", "id": reference.tag or reference.digest})
             top, found = await self._manifest(client, reference, platform)
+            progress({"status": f"Pulling from {reference.path}", "id": reference.tag or reference.digest})
             before = self.catalogue.named(reference)
             image_id = await self._image(client, found, reference, progress)
         progress({"status": f"Digest: {top}"})

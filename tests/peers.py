@@ -179,3 +179,38 @@ def busybox_archive(reference: str = IMAGE, config: dict[str, object] | None = N
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return gzip.compress(archive.getvalue(), 1)
+
+
+@contextmanager
+def running_embedded() -> Iterator[str]:
+    """Start an embedded engine with a state of its own and the test image; yields its address."""
+    import asyncio
+
+    from stackwright.engine import daemon
+    from stackwright.engine.client import EngineClient
+
+    root = Path(tempfile.mkdtemp(prefix="sw-eng-"))
+    place = daemon.Place(root / "state", root / "engine.sock")
+    environ = {**os.environ, "STACKWRIGHT_IDLE_SECONDS": "300"}
+
+    async def begin() -> None:
+        await daemon.start(place, environ)
+        async with EngineClient(f"unix://{place.socket}") as client:
+            async for _ in client.load(busybox_archive()):
+                pass
+
+    async def finish() -> None:
+        async with EngineClient(f"unix://{place.socket}") as client:
+            for one in await client.list_containers(all=True):
+                await client.remove_container(one["Id"], force=True, volumes=True)
+            for network in await client.list_networks():
+                if network["Name"] not in ("bridge", "host", "none"):
+                    await client.remove_network(network["Id"])
+        await daemon.stop(place)
+
+    try:
+        asyncio.run(begin())
+        yield f"unix://{place.socket}"
+    finally:
+        asyncio.run(finish())
+        _remove(root)

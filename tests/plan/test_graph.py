@@ -109,3 +109,11 @@ def test_contradicting_labels_never_make_a_circle() -> None:
     steps = graph.halt([container(one, "web"), container(other, "db")], discard=False)
     waits = {step.subject: {need.partition(":")[2] for need in step.needs} for step in steps.values()}
     assert not ("web" in waits["db"] and "db" in waits["web"])
+
+
+def test_a_skipped_service_gets_its_surroundings_but_no_container() -> None:
+    demo = project(db=sleeper(), web=sleeper(depends_on={"db": HEALTHY}))
+    steps = graph.up(demo, Observed(), UpOptions(services=("web",), skip=frozenset({"web"})))
+    assert "network:default" in steps
+    assert "ready:db:service_healthy" in steps
+    assert not any(step.subject == "web" for step in steps.values())

@@ -56,4 +56,7 @@ def describe(error: BaseException) -> tuple[str, str, int]:
 
 
 def _placed(place: str, message: str) -> str:
-    return f"{place}: {message}" if place else message
+    if not place:
+        return message
+    near = os.path.relpath(place)
+    return f"{place if near.startswith('..') else near}: {message}"

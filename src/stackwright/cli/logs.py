@@ -8,7 +8,7 @@ import time
 import click
 
 from stackwright.cli.flags import GlobalOptions
-from stackwright.cli.logview import LogView
+from stackwright.cli.logview import LogView, short_name
 from stackwright.cli.moments import moment
 from stackwright.cli.opening import load_or_name, run, session
 from stackwright.cli.progress import colourful
@@ -68,7 +68,7 @@ def logs(
             )
             asked = time.time()
             found = [one for one in await containers(opened.engine, project.name) if wanted(one)]
-            view.expect(found)
+            view.expect(map(short_name, found))
             follower = runs.Follower(opened.engine, project.name, wanted, view, joined_since=asked)
             for line in await runs.history(opened.engine, found, since=begin, until=end, tail=tail):
                 follower.last[line.container.id] = line.time

@@ -33,10 +33,9 @@ class LogView:
         self._width = 0
         self._colours: dict[str, str] = {}
 
-    def expect(self, containers: Iterable[Container]) -> None:
-        """Align for these containers."""
-        for one in containers:
-            self._width = max(self._width, len(short_name(one)))
+    def expect(self, names: Iterable[str]) -> None:
+        """Align for these short names."""
+        self._width = max(self._width, *(len(name) for name in names), 0)
 
     def __call__(self, line: Line | Ended) -> None:
         name = short_name(line.container)

@@ -31,6 +31,7 @@ def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Projec
             project_name=options.project_name,
             env_files=options.env_files or None,
             profiles=profiles or None,
+            all_resources=options.all_resources,
         )
 
     project = read(options.profiles)

@@ -27,7 +27,7 @@ def write_values(values: Sequence[Mapping[str, Any]], form: str) -> None:
     """`json`: an object a line; otherwise a Go template of fields, `table ` before it for headings."""
     if form == "json":
         for value in values:
-            sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+            sys.stdout.write(json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n")
         return
     template = form.removeprefix("table ").replace("\\t", "\t").replace("\\n", "\n")
     names = _FIELD.findall(template)

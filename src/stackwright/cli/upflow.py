@@ -174,6 +174,11 @@ class Foreground:
             check_services(session, (flags.exit_code_from,))
         self.members = set(graphs.closure(project, flags.services, no_deps=flags.no_deps))
         self.shown = self._shown()
+        self.view.expect(
+            project.services[name].container_name or f"{name}-{number + 1}"
+            for name in self.shown
+            for number in range(flags.scale.get(name, project.services[name].replicas))
+        )
 
     def _shown(self) -> set[str]:
         flags, services = self.flags, self.session.project.services

@@ -56,6 +56,8 @@ class UpOptions:
     remove_orphans: bool = False
     wait: bool = False
     renew_anonymous_volumes: bool = False
+    skip: frozenset[str] = frozenset()
+    """Services whose own containers are left alone; what they need is made, and waited for."""
 
 
 Graph = dict[str, Step]
@@ -119,6 +121,8 @@ def up(project: Project, observed: Observed, options: UpOptions) -> Graph:
             steps.append(Step(f"volume:{key}", "volume", key, reason=reason))
     made = {step.id for step in steps}
     for name in names:
+        if name in options.skip:
+            continue
         steps += _service_steps(project, observed, options, name, wanted[name], made, set(names))
     if options.remove_orphans:
         for one in orphans(project, observed):

@@ -115,13 +115,15 @@ async def run(session: Session, name: str, command: Command) -> int:
     check_services(session, (name,))
     project = session.project
     service = one_off(project.services[name], command)
-    dependencies = () if command.no_deps else tuple(service.depends_on)
     images = Images(session, pull=command.pull, build=command.build or None, quiet_pull=command.quiet_pull)
-    if dependencies:
-        # The graph of an `up` of the dependencies, with the waiting that the service itself would do.
-        await Up(session, UpOptions(services=(name,), scale={name: 0}), images).run()
-    else:
-        await _networks(session, name)
+    # What an `up` of the service would make and wait for, but for its own containers.
+    around = UpOptions(
+        services=(name,),
+        skip=frozenset({name}),
+        no_deps=command.no_deps,
+        remove_orphans=command.remove_orphans,
+    )
+    await Up(session, around, images).run()
     image = labels.image_name(project.name, service)
     observed = await observe(session, {image})
     image_id = await images.ensure(service, observed.images.get(image, ""))
@@ -149,11 +151,6 @@ async def run(session: Session, name: str, command: Command) -> int:
         if command.remove:
             with suppress(ApiError):
                 await session.engine.remove_container(container, force=True, volumes=True)
-
-
-async def _networks(session: Session, name: str) -> None:
-    job = Up(session, UpOptions(services=(name,), scale={name: 0}, no_deps=True), Images(session))
-    await job.run()
 
 
 async def _attached(session: Session, service: Service, container: str, command: Command) -> int:

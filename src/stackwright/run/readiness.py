@@ -48,15 +48,14 @@ async def await_condition(session: Session, watch: Watch, container: str, condit
         if condition == "service_healthy":
             raise NotReady("it has no health check, so it can never be healthy", state)
         return _running(state)
-    async with asyncio.TaskGroup() as group:
-        prober = None
-        if session.engine.kind != "embedded" and _status(state) != "healthy":
-            prober = group.create_task(_probe(session, watch, container, check))
-        try:
-            return await _healthy(session, watch, container, prober)
-        finally:
-            if prober is not None:
-                prober.cancel()
+    if session.engine.kind == "embedded" or _status(state) == "healthy":
+        return await _healthy(session, watch, container, None)
+    prober = asyncio.create_task(_probe(session, watch, container, check))
+    try:
+        return await _healthy(session, watch, container, prober)
+    finally:
+        prober.cancel()
+        await asyncio.wait({prober})
 
 
 def _running(state: JSON) -> str:

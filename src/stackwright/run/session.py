@@ -69,5 +69,4 @@ async def image_id(engine: EngineClient, reference: str) -> str:
 
 def place(project: Project, path: str) -> str:
     """`file:line` of a place in the model such as `services.db.healthcheck`, or empty."""
-    locate = getattr(project, "locate", None)
-    return str(locate(path)) if locate is not None and locate(path) else ""
+    return project.locate(path)

@@ -40,7 +40,11 @@ class Guests:
         try:
             self._proxy = PortProxy(self._bindings)
         except PortInUse as error:
-            raise PortsError(portholder.explain(str(error), self._bindings)) from None
+            raise PortsError(portholder.explain(error.strerror or str(error), self._bindings)) from None
+        except OSError as error:
+            raise PortsError(
+                portholder.explain(f"Error starting userland proxy: {error.strerror}", [])
+            ) from None
         for binding, port in zip(self._bindings, self._proxy.ports, strict=True):
             binding.host_port = port
 
@@ -57,7 +61,7 @@ class Guests:
         for binding, known in zip(self._bindings, ports, strict=False):
             binding.container_ip = known.container_ip
         if self._proxy is not None:
-            self._proxy.start(self._loop)
+            self._proxy.start(self._loop, self._bindings)
         if self._sockets is not None and dns is not None:
             self._resolver = Resolver(self._loop, self._sockets, dns.tables, dns.upstream)
 

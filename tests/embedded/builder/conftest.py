@@ -167,18 +167,18 @@ class Kit:
         await self.builder.start()
         await self.images.import_(chunks(base_archive()), "base", changes=['CMD ["sh"]'])
 
-    async def build(self, dockerfile: str, files: dict[str, Any] | None = None, **options: Any) -> str:
+    async def build(self, text: str | bytes, files: dict[str, Any] | None = None, **options: Any) -> str:
         """Build with these files beside the Dockerfile; messages are in ``messages``."""
         self.messages.clear()
-        context = tar_of({"Dockerfile": dockerfile, **(files or {})})
+        context = tar_of({"Dockerfile": text, **(files or {})})
         return await self.builder.build(chunks(context), BuildOptions(**options), self.messages.append)
 
     async def fails(
-        self, dockerfile: str, files: dict[str, Any] | None = None, **options: Any
+        self, text: str | bytes, files: dict[str, Any] | None = None, **options: Any
     ) -> dict[str, Any]:
         """The ``errorDetail`` of a build that fails."""
         with pytest.raises(BuildFailed):
-            await self.build(dockerfile, files, **options)
+            await self.build(text, files, **options)
         detail = self.messages[-1]["errorDetail"]
         assert self.messages[-1]["error"] == detail["message"]
         return detail

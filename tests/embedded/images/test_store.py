@@ -43,6 +43,13 @@ async def test_loaded_images_mount_as_they_should(store, tmp_path):
     assert store.view("app:1").lookup("/etc/os") is None
 
 
+async def test_a_layer_that_comes_twice_is_mounted_once(store):
+    await store.load(docker_archive([BASE, TOP, BASE], ["app"]))
+    names = [store.images.layers.get(digest(layer)).folder for layer in (BASE, TOP)]
+    assert list(store.images.lower_dirs("app")) == names
+    assert store.read("app", "/etc/os") == "base"
+
+
 async def test_saved_archives_load_elsewhere_with_the_same_ids(store, other):
     (image,) = await store.load(docker_archive([BASE, TOP], ["app:1", "team/app:2"], Env=["A=1"]))
     saved = await store.save("app:1", "team/app:2")

@@ -142,7 +142,7 @@ class Builder:
                     build = StageBuild(session, stage, output.channel(channel), first, total)
                     group.create_task(self._one_stage(session, stage, build, extra, output, channel))
                     first += 1 + len(stage.instructions)
-        except* StepFailed as errors:
+        except BaseExceptionGroup as errors:
             raise _first(errors) from None
         return await session.result(target)
 
@@ -231,6 +231,6 @@ def _error(error: StepFailed) -> dict[str, object]:
     return {"errorDetail": detail, "error": error.message}
 
 
-def _first(errors: BaseExceptionGroup[StepFailed]) -> StepFailed:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     found = errors.exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found

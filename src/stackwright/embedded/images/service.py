@@ -105,7 +105,9 @@ class ImageService:
         if isinstance(image, str):
             image = self.get(image)
         folders = []
-        for diff_id in reversed(image.layers):
+        # The same layer twice (two steps that changed nothing) is refused by overlayfs, and the lower one is
+        # hidden by its twin entirely.
+        for diff_id in dict.fromkeys(reversed(image.layers)):
             layer = self.layers.get(diff_id)
             if layer is None:
                 raise NotFound(f"layer {diff_id} of image {image.id} is missing")

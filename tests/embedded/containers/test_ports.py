@@ -24,6 +24,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def ask(port: int, question: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(question)
+        return await reader.read()
+    finally:
+        writer.close()
+
+
 async def test_taken_port_fails_in_dockers_words_and_names_the_holder(host: Host) -> None:
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
@@ -82,11 +91,8 @@ async def test_connections_reach_the_address_given_after_network_set_up(host: Ho
     async with asyncio.timeout(10):
         answer = b""
         while not answer:
-            reader, writer = await asyncio.open_connection("127.0.0.1", running.ports[0].host_port)
-            writer.write(b"hello\n")
             with suppress(ConnectionResetError):  # it does not listen yet
-                answer = await reader.read()
-            writer.close()
+                answer = await ask(running.ports[0].host_port, b"hello\n")
     assert answer == b"got hello\n"
 
 

@@ -22,7 +22,7 @@ from stackwright.embedded.containers.starter import StarterHandle
 from stackwright.embedded.images.service import ImageService
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.events import EventBus
-from stackwright.embedded.lifecycle.instance import StateLock, instance_of, listen
+from stackwright.embedded.lifecycle.instance import BACKLOG, StateLock, instance_of, listen
 from stackwright.embedded.lifecycle.record import Containers
 from stackwright.embedded.lifecycle.recovery import recover
 from stackwright.embedded.lifecycle.services import Services
@@ -103,7 +103,7 @@ async def _listen(engine: Engine, builder: Builder, sock: socket.socket, idle_se
     runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_GRACE)
     await runner.setup()
     try:
-        await web.SockSite(runner, sock).start()
+        await web.SockSite(runner, sock, backlog=BACKLOG).start()
         log.info("serving on %s", engine.socket)
         waits = [asyncio.ensure_future(engine.stopping.wait())]
         if idle_seconds > 0:

@@ -9,6 +9,9 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
 
 class AlreadyServed(Exception):  # noqa: N818 (said as it is, by the outermost edge)
     """Another engine holds this state directory; `str()` says which and where it listens."""
@@ -64,7 +67,7 @@ def listen(path: Path) -> socket.socket:
             sock.bind(str(path))
         finally:
             os.umask(previous)
-        sock.listen(512)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError:
         sock.close()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from stackwright.model.project import Project
 
-__all__ = ["Model", "ModelErrors", "Request", "load", "read_model"]
+__all__ = ["Model", "ModelErrors", "Request", "examine", "load", "read_model"]
 
 
 class Request:
@@ -135,17 +135,25 @@ def read_model(request: Request) -> Model:
     Raises:
         ModelErrors: everything that is wrong.
     """
+    model, report = examine(request)
+    if report.problems or model is None:
+        raise ModelErrors(sorted(report.problems, key=_order), report.warnings)
+    return model
+
+
+def examine(request: Request) -> tuple[Model | None, Reporter]:
+    """The model as far as it can be read, and all that is wrong with it: checks look at what is right, too.
+
+    None: there is nothing to look at, such as no file. Elements that were dropped leave their parent `broken`.
+    """
     report = Reporter(Sources())
     collecting = gc.isenabled()
     gc.disable()  # a load only allocates; collecting meanwhile costs a third of the time
     try:
-        model = _read(request, report)
+        return _read(request, report), report
     finally:
         if collecting:
             gc.enable()
-    if report.problems or model is None:
-        raise ModelErrors(sorted(report.problems, key=_order), report.warnings)
-    return model
 
 
 def _unread(raw: Map, name: str, files: Sequence[str], context: Context) -> Model:

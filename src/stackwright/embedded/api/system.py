@@ -18,13 +18,16 @@ from stackwright.embedded.api.server import VERSION
 from stackwright.embedded.api.shapes import list_item
 from stackwright.embedded.api.stats import total_memory
 from stackwright.embedded.api.times import parse_time, rfc3339
-from stackwright.embedded.errors import Unavailable
+from stackwright.embedded.errors import BadParameter, Unavailable
+from stackwright.embedded.images.registry.client import RegistryClient
+from stackwright.embedded.images.types import RegistryAuth
 from stackwright.embedded.lifecycle.engine import Engine, tree_size
 from stackwright.embedded.lifecycle.events import Event, matches
 from stackwright.embedded.lifecycle.machine import Status
 from stackwright.embedded.volumes.service import Volume
 
 _NO_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
+_SWARM = ("swarm", "nodes", "services", "tasks", "secrets", "configs")
 
 
 class SystemRoutes:
@@ -42,7 +45,11 @@ class SystemRoutes:
             Route("GET", "/system/df", self.disk_usage),
             Route("GET", "/events", self.events, follows=True),
             Route("POST", "/auth", self.auth),
+            Route("GET", "/plugins", self.no_plugins),
             Route("POST", "/stackwright/shutdown", self.shutdown),
+            *(Route("GET", f"/{name}", self.no_swarm) for name in _SWARM),
+            *(Route("GET", f"/{name}/{{rest:path}}", self.no_swarm) for name in _SWARM),
+            *(Route("POST", f"/{name}/{{rest:path}}", self.no_swarm) for name in _SWARM),
         ]
 
     async def ping(self, call: Call) -> web.StreamResponse:
@@ -178,9 +185,26 @@ class SystemRoutes:
         return response
 
     async def auth(self, call: Call) -> web.StreamResponse:
-        """POST /auth: registries are asked when something is pulled, not before."""
-        await call.json_object()
-        raise Unavailable("credentials are checked by the registry at the first pull; nothing was stored")
+        """POST /auth: try the credentials on their registry. Unauthorized or Unavailable when that fails."""
+        document = await call.json_object()
+        auth = RegistryAuth.from_json(document)
+        if auth is None:
+            raise BadParameter("no credentials were given")
+        async with RegistryClient(registry_host(auth.server_address), "", auth) as registry:
+            # Behind /v2/ there is nothing, but whoever is let in hears so instead of 401.
+            async with registry.request("GET", "", accept=(400, 404, 405)):
+                return answer({"IdentityToken": "", "Status": "Login Succeeded"})
+
+    async def no_plugins(self, call: Call) -> web.StreamResponse:
+        """GET /plugins: there are none."""
+        return answer([])
+
+    async def no_swarm(self, call: Call) -> web.StreamResponse:
+        """Everything of Swarm, in Docker's words for an engine that is in none."""
+        raise Unavailable(
+            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this '
+            "node to swarm and try again."
+        )
 
     async def shutdown(self, call: Call) -> web.StreamResponse:
         """POST /stackwright/shutdown?force=&keep=: end the engine (our own route).
@@ -199,6 +223,13 @@ def volume_usage(engine: Engine, volume: Volume) -> dict[str, Any]:
     users = sum(any(m.name == volume.name for m in c.mounts) for c in engine.services.containers)
     size = tree_size(Path(volume.mountpoint))
     return {**engine.services.volumes.inspect(volume), "UsageData": {"Size": size, "RefCount": users}}
+
+
+def registry_host(address: str) -> str:
+    """`https://index.docker.io/v1/` → `docker.io`; other addresses without scheme and path."""
+    host = address.partition("://")[2] or address
+    host = host.partition("/")[0]
+    return "docker.io" if host in ("", "index.docker.io", "registry-1.docker.io") else host
 
 
 def architecture() -> str:

@@ -25,7 +25,12 @@ def hosts_file(
     """`addresses` are the container's own; `extra` and `links` are (address, names) rows."""
     own = f"{hostname}.{domainname} {hostname}" if domainname else hostname
     rows = [*extra, *links, *((address, own) for address in addresses)]
-    return _HOSTS_HEAD + "".join(f"{address}\t{names}\n" for address, names in rows)
+    return _HOSTS_HEAD + hosts_rows(rows)
+
+
+def hosts_rows(rows: Sequence[tuple[str, str]]) -> str:
+    """(address, names) rows as lines."""
+    return "".join(f"{address}\t{names}\n" for address, names in rows)
 
 
 def extra_hosts(entries: Sequence[str], gateway: str) -> list[tuple[str, str]]:

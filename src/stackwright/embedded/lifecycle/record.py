@@ -35,15 +35,6 @@ class MountPoint(msgspec.Struct, kw_only=True):
     recursive: bool = True
 
 
-class PublishedPort(msgspec.Struct, kw_only=True, frozen=True):
-    """A port of a running container as really published."""
-
-    protocol: str
-    host_ip: str
-    host_port: int
-    container_port: int
-
-
 class Probe(msgspec.Struct, kw_only=True, frozen=True):
     """One health check result, kept for inspect."""
 
@@ -85,7 +76,6 @@ class Container(msgspec.Struct, kw_only=True):
     restart_delay: float = 0.0
     stopped_by_user: bool = False
     boot_id: str = ""
-    ports: list[PublishedPort] = []
     health: HealthRecord | None = None
 
     @property

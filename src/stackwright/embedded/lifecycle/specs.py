@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,9 @@ class Surroundings:
 
 
 def hostname_of(container: Container) -> str:
-    """What the container calls itself: as asked, or the short id."""
+    """What the container calls itself: as asked, the host's name in host mode, or the short id."""
+    if not container.config.hostname and container.host_config.network_mode == "host":
+        return socket.gethostname()
     return container.config.hostname or short_id(container.id)
 
 

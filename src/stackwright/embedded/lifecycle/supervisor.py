@@ -208,7 +208,6 @@ class Supervisor:
         container.error = status.error
         container.finished_ns = status.finished_at or time.time_ns()
         container.pid = 0
-        container.ports = []
         container.restart_delay = decision.delay or 0.0
         container.status = Status.EXITED if decision.delay is None else Status.RESTARTING
         self._services.containers.save(container)

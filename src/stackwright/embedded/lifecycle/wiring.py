@@ -11,7 +11,7 @@ from stackwright.embedded.containers.spec import DnsConfig, Namespaces, PortBind
 from stackwright.embedded.errors import BadParameter, Conflict, EngineError, Forbidden, NotFound
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig, NetworkingConfig
-from stackwright.embedded.lifecycle.identity import extra_hosts, hosts_file, resolv_conf
+from stackwright.embedded.lifecycle.identity import extra_hosts, hosts_file, hosts_rows, resolv_conf
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import hostname_of
@@ -234,6 +234,15 @@ class Wiring:
         self, container: Container, reserved: list[tuple[Network, Endpoint]], *, resolver: bool
     ) -> dict[str, str]:
         host = container.host_config
+        if network_mode(host) == "host":
+            own = hosts_rows(extra_hosts(host.extra_hosts, "127.0.0.1"))
+            return {
+                "hostname": hostname_of(container) + "\n",
+                "hosts": _host_file("/etc/hosts") + own,
+                "resolv.conf": _host_file("/etc/resolv.conf")
+                if not (host.dns or host.dns_search or host.dns_options)
+                else resolv_conf("", host.dns, host.dns_search, host.dns_options),
+            }
         gateway = next((e.ipv4_gateway for _, e in reserved if e.ipv4_gateway), "127.0.0.1")
         servers = [RESOLVER] if resolver else host.dns
         return {
@@ -245,7 +254,9 @@ class Wiring:
                 extra_hosts(host.extra_hosts, gateway),
                 self._link_rows(container),
             ),
-            "resolv.conf": resolv_conf(_host_resolv_conf(), servers, host.dns_search, host.dns_options),
+            "resolv.conf": resolv_conf(
+                _host_file("/etc/resolv.conf"), servers, host.dns_search, host.dns_options
+            ),
         }
 
     def _link_rows(self, container: Container) -> list[tuple[str, str]]:
@@ -288,9 +299,9 @@ def _with_address(port: PortBinding, address: str) -> PortBinding:
     )
 
 
-def _host_resolv_conf() -> str:
+def _host_file(path: str) -> str:
     try:
-        return Path("/etc/resolv.conf").read_text()
+        return Path(path).read_text()
     except OSError:
         return ""
 

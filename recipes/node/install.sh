@@ -5,9 +5,6 @@ groupadd --gid 1000 node
 useradd --uid 1000 --gid node --shell /bin/bash --create-home node
 ln -s /usr/local/bin/node /usr/local/bin/nodejs
 install -m 755 /recipe/docker-entrypoint.sh /usr/local/bin/docker-entrypoint.sh
-if [ "$1" = alpine ]; then
-  install -m 755 /recipe/apk /sbin/apk
-fi
 packages=""
 [ "$1" = full ] && packages="build-essential ca-certificates curl git gnupg openssh-client pkg-config python3 unzip wget xz-utils"
 # Node.js links to libatomic on some processors only.

@@ -28,9 +28,9 @@ for program in /usr/bin/*; do
     ln -sf "../lib/postgresql/$major/bin/${program##*/}" "$program"
   fi
 done
-# Where nobody can add packages with apk anyway, what only package scripts need goes.
+# Perl's library: only Debian's tools for several clusters side by side need it. Package scripts use perl-base.
 if [ "$flavour" = alpine ]; then
-  rm -rf /usr/share/perl /usr/share/perl5 /usr/lib/*/perl /usr/lib/*/libperl.so.* /usr/share/postgresql-common
+  rm -rf /usr/share/perl /usr/lib/*/perl /usr/lib/*/libperl.so.* /usr/share/postgresql-common
 fi
 
 sample=/usr/share/postgresql/postgresql.conf.sample
@@ -41,12 +41,9 @@ ln -sf ../postgresql.conf.sample "/usr/share/postgresql/$major/postgresql.conf.s
 install -d -o postgres -g postgres -m 3777 /var/run/postgresql
 install -d -o postgres -g postgres -m 700 /var/lib/postgresql/data
 install -d /docker-entrypoint-initdb.d
-for script in docker-entrypoint.sh docker-ensure-initdb.sh gosu su-exec; do
+for script in docker-entrypoint.sh docker-ensure-initdb.sh gosu; do
   install -m 755 "/recipe/$script" "/usr/local/bin/$script"
 done
 ln -sf docker-ensure-initdb.sh /usr/local/bin/docker-enforce-initdb.sh
-if [ "$flavour" = alpine ]; then
-  install -m 755 /recipe/apk /sbin/apk
-fi
 rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/dpkg.log /var/log/apt /var/log/postgresql /recipe
 "/usr/lib/postgresql/$major/bin/postgres" --version

@@ -28,10 +28,6 @@ done
 # Links that the `include` folder of an environment lacks, for `python3-config`'s friends.
 [ "$flavour" = full ] && ln -sfn "/usr/include/python$python" "/usr/local/include/python$python"
 
-if [ "$flavour" = alpine ]; then
-  install -m 755 /recipe/apk /sbin/apk
-fi
-
 # Python's own tests, Tcl bindings and the like are not needed to run anything.
 rm -rf "/usr/lib/python$python/test" "/usr/lib/python$python/idlelib/idle_test" /usr/share/pixmaps
 rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/dpkg.log /var/log/apt /recipe

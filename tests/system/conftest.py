@@ -58,7 +58,7 @@ def load_tiny_image(command: Stackwright) -> None:
     """Loads `tiny:1` (static busybox) into the engine of `command`."""
     client = docker.APIClient(base_url=f"unix://{command.socket}", version="1.41", timeout=60)
     try:
-        client.load_image(busybox_archive("tiny:1"))
+        list(client.load_image(busybox_archive("tiny:1")))  # a generator: unread, the load is cut short
     finally:
         client.close()
 

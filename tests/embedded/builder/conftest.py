@@ -207,4 +207,6 @@ async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
     kit = Kit(tmp_path)
     await kit.start()
     yield kit
+    await kit.images.close()
+    assert list((tmp_path / "images" / "trash").iterdir()) == []
     kit.images.database.close()

@@ -160,6 +160,16 @@ def test_bombs_are_stopped(tmp_path):
         unpack_into(tmp_path / "b", tar_of([(f"f{n}", "") for n in range(11)]), limits=Limits(entries=10))
 
 
+def test_impossible_times_are_bent_into_possible_ones(tmp_path):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, time in (("late", 1 << 90), ("early", -(1 << 90))):
+            info = entry(tarfile.DIRTYPE, mtime=time)
+            info.name = name
+            archive.addfile(info)
+    assert unpack_into(tmp_path / "root", buffer.getvalue()).entries == 2
+
+
 def test_an_announced_gigantic_header_is_not_read(tmp_path):
     info = tarfile.TarInfo("x")
     info.type, info.size = b"x", 1 << 40

@@ -76,7 +76,7 @@ class Builder:
             finally:
                 session.close()
         finally:
-            await asyncio.to_thread(remove_tree, folder)
+            self._images.layers.trash.throw(folder)
 
     async def _open(
         self, context: AsyncIterator[bytes], options: BuildOptions, folder: Path

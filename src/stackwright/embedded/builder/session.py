@@ -17,7 +17,6 @@ from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CacheFolders
 from stackwright.embedded.builder.types import BuildOptions, RunStep
 from stackwright.embedded.errors import NotFound
-from stackwright.embedded.images.archive.unpack import remove_tree
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.service import ImageService
 from stackwright.embedded.images.types import Image, Platform
@@ -103,7 +102,7 @@ class Session:
         try:
             yield folder
         finally:
-            remove_tree(folder)
+            self.images.layers.trash.throw(folder)
 
     def announce_host_ca(self, emit: Emit) -> None:
         """Say, once, that RUN steps trust what the host trusts."""

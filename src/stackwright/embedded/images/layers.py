@@ -29,6 +29,7 @@ from stackwright.embedded.images.archive.limits import Limits
 from stackwright.embedded.images.archive.reader import TarReader
 from stackwright.embedded.images.archive.unpack import UnpackPolicy, remove_tree, unpack
 from stackwright.embedded.images.archive.writer import digest_layer
+from stackwright.embedded.images.trash import Trash
 from stackwright.embedded.state import Database
 
 ZSTD_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -53,6 +54,7 @@ class LayerStore:
         self._database, self._root = database, root
         self._layers, self._blobs, self._work = root / "layers", root / "blobs" / "sha256", root / "work"
         self._held: Counter[str] = Counter()
+        self.trash = Trash(root / "trash")
 
     def open(self) -> None:
         """Make the folders and remove what an interrupted engine left: half unpacked layers, half loaded
@@ -63,6 +65,7 @@ class LayerStore:
         remove_tree(self._work)
         for folder in (self._layers, self._blobs, self._work):
             folder.mkdir(parents=True, exist_ok=True)
+        self.trash.empty()
         known = {row["folder"] for row in self._database.execute("SELECT folder FROM image_layer")}
         found = {folder.name for folder in self._layers.iterdir()}
         for name in found - known:
@@ -188,9 +191,12 @@ class LayerStore:
         )
         return replace(layer, blob=hashed.digest, media_type=ZSTD_LAYER)
 
-    def collect(self, in_use: Callable[[], set[str]]) -> int:
-        """Remove layers that are neither in ``in_use()`` nor held; returns the bytes given back."""
-        freed = 0
+    def collect(self, in_use: Callable[[], set[str]]) -> tuple[int, list[Path]]:
+        """Take out layers that are neither in ``in_use()`` nor held.
+
+        Returns the bytes given back and the folders that now wait in the trash.
+        """
+        freed, thrown = 0, []
         doomed: list[Layer] = []
         with self._database.transaction():
             kept = in_use()  # asked inside: an image may have been added meanwhile
@@ -203,12 +209,10 @@ class LayerStore:
                 self._database.execute("DELETE FROM image_blob WHERE diff_id = ?", (layer.diff_id,))
         for layer in doomed:
             freed += layer.size
-            trash = self._work / layer.folder.name
-            layer.folder.rename(trash)
-            remove_tree(trash)
+            thrown.append(self.trash.take(layer.folder))
             if layer.blob and not self._blob_wanted(layer.blob):
                 remove_tree(self.blob_path(layer.blob))
-        return freed
+        return freed, thrown
 
     def _blob_wanted(self, digest: str) -> bool:
         row = self._database.execute("SELECT 1 FROM image_layer WHERE blob = ?", (digest,)).fetchone()

@@ -8,7 +8,6 @@ import hashlib
 import json
 import posixpath
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +38,13 @@ class _Found:
 
 
 def load_archive(
-    archive: Path, catalogue: Catalogue, layers: LayerStore, progress: Progress
+    archive: Path, folder: Path, catalogue: Catalogue, layers: LayerStore, progress: Progress
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """Load every image of ``archive``; returns ids with the familiar names each got."""
-    folder = layers.work_folder("load")
+    """Load every image of ``archive``, unpacked into ``folder`` (to be removed by the caller).
+
+    Returns ids with the familiar names each got.
+    """
+    folder.mkdir()
     held: list[str] = []
     try:
         with archive.open("rb", buffering=0) as raw:
@@ -53,7 +55,6 @@ def load_archive(
             raise BadArchive("the archive holds no image: neither manifest.json nor index.json is in it")
         return [_load(image, catalogue, layers, progress, held) for image in found]
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         for diff_id in held:
             layers.release(diff_id)
 

@@ -8,7 +8,6 @@ Errors are :mod:`stackwright.embedded.errors` with Docker's texts.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -67,7 +66,8 @@ class ImageService:
         await self._collect()
 
     async def close(self) -> None:
-        """Cancel transfers under way and close connections."""
+        """Finish deleting what was removed. Transfers end with the requests they belong to."""
+        await self.layers.trash.settle()
 
     def protect(self, in_use: Callable[[], Mapping[str, Sequence[str]]]) -> None:
         """Say which images containers use: a callable giving image id → ids of its containers.
@@ -160,10 +160,10 @@ class ImageService:
             await spool(stream, folder / "archive")
             tell = from_thread(progress)
             loaded = await asyncio.to_thread(
-                load_archive, folder / "archive", self.catalogue, self.layers, tell
+                load_archive, folder / "archive", folder / "unpacked", self.catalogue, self.layers, tell
             )
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            self.layers.trash.throw(folder)
         return [self.get(image_id) for image_id, _ in loaded]
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
@@ -207,7 +207,7 @@ class ImageService:
             await spool(stream, folder / "archive")
             layer = await asyncio.to_thread(self.layers.import_archive, folder / "archive")
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            self.layers.trash.throw(folder)
         try:
             document = child_document(
                 None,
@@ -334,4 +334,6 @@ class ImageService:
         """Remove layers that nothing needs any more; returns the bytes given back."""
         if self._protected:
             Removal(self.catalogue, self._users).purge()
-        return await asyncio.to_thread(self.layers.collect, self.catalogue.layers_in_use)
+        freed, thrown = await asyncio.to_thread(self.layers.collect, self.catalogue.layers_in_use)
+        self.layers.trash.discard(*thrown)
+        return freed

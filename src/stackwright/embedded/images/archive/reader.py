@@ -19,6 +19,7 @@ from stackwright.embedded.images.archive.limits import Limits
 BLOCK = 512
 CHUNK = 1 << 18
 _ZERO_BLOCK = bytes(BLOCK)
+_SECOND = 1_000_000_000
 
 Kind = Literal["file", "dir", "symlink", "hardlink", "char", "block", "fifo"]
 _KINDS: dict[bytes, Kind] = {
@@ -187,7 +188,7 @@ class TarReader:
             uid=_pax_number(pax, "uid", _number(header[108:116])),
             gid=_pax_number(pax, "gid", _number(header[116:124])),
             size=size,
-            mtime_ns=_pax_time(pax) if "mtime" in pax else _number(header[136:148]) * 1_000_000_000,
+            mtime_ns=_within(_pax_time(pax) if "mtime" in pax else _number(header[136:148]) * _SECOND),
             linkname=os.fsdecode(link),
             major=_number(header[329:337]) if kind in ("char", "block") else 0,
             minor=_number(header[337:345]) if kind in ("char", "block") else 0,
@@ -213,6 +214,11 @@ def _number(field_bytes: bytes) -> int:
         ) from None
 
 
+def _within(nanoseconds: int) -> int:
+    """A time that every file system can store."""
+    return max(-(1 << 31) * _SECOND, min(nanoseconds, (1 << 33) * _SECOND))
+
+
 def _pax_number(pax: dict[str, bytes], key: str, default: int) -> int:
     if key not in pax:
         return default
@@ -226,7 +232,7 @@ def _pax_time(pax: dict[str, bytes]) -> int:
     whole, _, fraction = pax["mtime"].partition(b".")
     try:
         nanoseconds = int((fraction + b"000000000")[:9])
-        return int(whole) * 1_000_000_000 + (-nanoseconds if whole.startswith(b"-") else nanoseconds)
+        return int(whole) * _SECOND + (-nanoseconds if whole.startswith(b"-") else nanoseconds)
     except ValueError:
         raise BadArchive(f"the extended header says mtime={pax['mtime'][:40]!r}") from None
 

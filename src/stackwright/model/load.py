@@ -49,6 +49,7 @@ class Request:
         all_resources: bool = False,
         traced: bool = False,
         settings: Settings | None = None,
+        unsaved: Mapping[str, bytes] | None = None,
     ) -> None:
         self.files = [os.fspath(file) for file in files] if files else None
         self.project_directory = os.fspath(project_directory) if project_directory else None
@@ -61,6 +62,8 @@ class Request:
         self.all_resources = all_resources
         self.traced = traced
         self.settings = settings or Settings()
+        self.unsaved = unsaved or {}
+        """Texts that stand for the files of these absolute paths: what an editor holds, what a fix would write."""
 
 
 class Model:
@@ -218,7 +221,7 @@ def _settle(request: Request, report: Reporter) -> tuple[Context, list[str]]:
     """
     shell = Environment(request.environment, traced=request.traced)
     start = absolute(request.project_directory, request.start) if request.project_directory else request.start
-    context = Context(start, shell, report, request.settings)
+    context = Context(start, shell, report, request.settings, unsaved=request.unsaved)
     folder = start
     if not request.project_directory and request.files:
         folder = _folder(request.files, request.start)

@@ -19,7 +19,7 @@ from stackwright.model.wellformed import check_elements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stackwright.model.environment import Environment
     from stackwright.model.marks import Mark
@@ -58,12 +58,14 @@ class Context:
         report: Reporter,
         settings: Settings,
         contents: dict[str, tuple[int, bytes]] | None = None,
+        unsaved: Mapping[str, bytes] | None = None,
     ) -> None:
         self.working_dir = working_dir
         self.environment = environment
         self.report = report
         self.settings = settings
         self.contents = contents if contents is not None else {}
+        self.unsaved = unsaved or {}
 
     @property
     def traced(self) -> bool:
@@ -82,14 +84,15 @@ class Context:
             UnreadableError: it cannot be.
         """
         if path not in self.contents:
-            data = read_bytes(path)
+            given = self.unsaved.get(path)
+            data = read_bytes(path) if given is None else given
             self.contents[path] = (self.report.sources.add(path, data), data)
         return self.contents[path]
 
     def inside(self, working_dir: str, environment: Environment) -> Context:
         """The context of an included project. Its paths are resolved even where the main project's are not."""
         settings = Settings(interpolate=self.settings.interpolate)
-        return Context(working_dir, environment, self.report, settings, self.contents)
+        return Context(working_dir, environment, self.report, settings, self.contents, self.unsaved)
 
 
 def read_files(

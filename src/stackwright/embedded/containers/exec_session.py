@@ -18,7 +18,7 @@ from stackwright.embedded.kernel.call import KernelError
 from stackwright.embedded.kernel.cgroups import cgroup
 from stackwright.embedded.kernel.process import start_ticks
 
-from . import init, messages, process, reaper, seccomp, state, wire
+from . import init, messages, process, reaper, state, wire
 from .loop import READ, Loop
 from .monitor import LINGER, StartFailed, become_daemon, close_all_but
 from .streams import Client, Streams
@@ -32,7 +32,7 @@ _JOINED = ns.CLONE_NEWNS | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS | ns.CLONE_NEWNET |
 
 def run(channel_fd: int) -> NoReturn:
     """Entry point in the forked process; `channel_fd` leads to the engine."""
-    become_daemon("sw-exec")
+    become_daemon("sw-exec", "stackwright-exec")
     channel = _socket.socket(fileno=channel_fd)
     code = 1
     try:
@@ -201,8 +201,7 @@ def _become(request: Any, target: int, channel: _socket.socket, stdio: init.Stdi
         env = process.environment(spec.process, request.hostname)
         process.apply_limits(spec.process)
         process.reset_signals()
-        seccomp.apply(spec)
-        process.become(spec.process, host, privileged=spec.privileged)
+        process.become(spec.process, host, wire.binary(request.filter), privileged=spec.privileged)
         os.chdir(spec.process.cwd or "/")
         path = process.locate(spec.process, env)
         prctl.set_parent_death_signal(signal.SIGKILL)

@@ -14,10 +14,10 @@ import signal
 import struct
 
 from stackwright.embedded.kernel import namespaces as ns
-from stackwright.embedded.kernel import prctl, terminal
+from stackwright.embedded.kernel import prctl, terminal, title
 from stackwright.embedded.kernel.call import KernelError
 
-from . import process, reaper, rootfs, seccomp, wire
+from . import process, reaper, rootfs, wire
 from .executable import ExecutableError
 
 TYPE_CHECKING = False
@@ -41,9 +41,14 @@ class _Gone(Exception):  # noqa: N818 - not an error of ours
     """The monitor has ended: so do we."""
 
 
-def run(spec: ContainerSpec, group: Cgroup, channel: _socket.socket, stdio: Stdio | None) -> NoReturn:
-    """Become the container's process. `stdio` is None for a container with a terminal."""
-    setup = _Setup(spec, group, channel)
+def run(
+    spec: ContainerSpec, group: Cgroup, channel: _socket.socket, stdio: Stdio | None, calls: bytes
+) -> NoReturn:
+    """Become the container's process. `stdio` is None for a container with a terminal.
+
+    `calls` is the system call filter, empty for none.
+    """
+    setup = _Setup(spec, group, channel, calls)
     try:
         setup.run(stdio)
     except _Gone:
@@ -67,7 +72,8 @@ def report_failure(channel: _socket.socket, stage: str, error: BaseException) ->
 
 
 class _Setup:
-    def __init__(self, spec: ContainerSpec, group: Cgroup, channel: _socket.socket) -> None:
+    def __init__(self, spec: ContainerSpec, group: Cgroup, channel: _socket.socket, calls: bytes) -> None:
+        self.calls = calls
         self.spec = spec
         self.group = group
         self.channel = channel
@@ -76,6 +82,7 @@ class _Setup:
     def run(self, stdio: Stdio | None) -> None:
         spec = self.spec
         prctl.set_name("sw-init")
+        title.set_title("stackwright-init")
         prctl.set_dumpable(False)  # /proc/<pid>/exe is the host's interpreter: nobody inside may open it
         prctl.set_parent_death_signal(signal.SIGKILL)
         os.umask(0)
@@ -112,11 +119,7 @@ class _Setup:
         env = process.environment(spec.process, spec.hostname)
         process.apply_limits(spec.process)
         process.reset_signals()
-        if not spec.process.no_new_privileges:
-            seccomp.apply(spec)
-        process.become(spec.process, host, privileged=spec.privileged)
-        if spec.process.no_new_privileges:
-            seccomp.apply(spec)
+        process.become(spec.process, host, self.calls, privileged=spec.privileged)
         os.chdir(spec.process.cwd or "/")
         path = process.locate(spec.process, env)
         prctl.set_parent_death_signal(signal.SIGKILL)  # the change of user has cleared it

@@ -8,7 +8,7 @@ Start of a container, on a socket pair made by the engine for this start (the *c
 
     engine  → starter   one byte, b"c", with the monitor's end of the channel attached
     starter : forks the monitor; closes its copy
-    engine  → monitor   START {spec}
+    engine  → monitor   START {spec, filter}
     monitor : listens on monitor.sock, binds published ports, makes the cgroup, forks init
     init    : joins the cgroup, unshares
     monitor → engine    SANDBOX_READY {pid, ports} + [netns fd, netlink socket fd]
@@ -29,7 +29,7 @@ After STARTED the channel is a control connection like any made to monitor.sock:
 
 If the channel closes before GO, the monitor kills init, undoes everything and ends.
 
-An exec session is the same with b"e": EXEC {spec, pid, start_ticks, cgroup, hostname, attach} → STARTED {pid}
+An exec session is the same with b"e": EXEC {spec, filter, pid, start_ticks, cgroup, hostname, attach} → STARTED {pid}
 or FAILED, then stream frames both ways, RESIZE from the client, EXITED {code, signal} at the end.
 """
 

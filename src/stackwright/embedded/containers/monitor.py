@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 
 from stackwright.embedded.kernel import namespaces as ns
-from stackwright.embedded.kernel import prctl, terminal
+from stackwright.embedded.kernel import prctl, terminal, title
 from stackwright.embedded.kernel.call import KernelError
 from stackwright.embedded.kernel.cgroups import Cgroup, cgroup
 from stackwright.embedded.kernel.process import start_ticks
@@ -49,14 +49,15 @@ class Abandoned(Exception):  # noqa: N818 - an ending, not an error
 
 def run(channel_fd: int) -> NoReturn:
     """Entry point in the forked process; `channel_fd` leads to the engine."""
-    become_daemon("sw-monitor")
+    become_daemon("sw-monitor", "stackwright-monitor")
     channel = _socket.socket(fileno=channel_fd)
     code = 1
     try:
         request = wire.receive_message(channel)
         if request is not None and request.op == messages.START:
             state.redirect_errors(request.spec.directory)
-            Monitor(request.spec, channel).run()
+            title.set_title(f"stackwright-monitor {request.spec.id[:12]}")
+            Monitor(request.spec, channel, wire.binary(request.filter)).run()
             code = 0
     except BaseException:  # noqa: BLE001 - the outermost edge of this process
         sys.excepthook(*sys.exc_info())
@@ -64,10 +65,11 @@ def run(channel_fd: int) -> NoReturn:
         os._exit(code)
 
 
-def become_daemon(name: str) -> None:
-    """Leave the starter's session and signal set-up behind."""
+def become_daemon(name: str, shown: str) -> None:
+    """Leave the starter's session and signal set-up behind; `shown` is what `ps` lists."""
     os.setsid()
     prctl.set_name(name)
+    title.set_title(shown)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -84,8 +86,9 @@ def close_all_but(*kept: int) -> None:
 class Monitor:
     """Everything one running container needs; created, run once, gone with the process."""
 
-    def __init__(self, spec: ContainerSpec, channel: _socket.socket) -> None:
+    def __init__(self, spec: ContainerSpec, channel: _socket.socket, calls: bytes) -> None:
         self.spec = spec
+        self.calls = calls
         self.channel = channel
         self.loop = Loop()
         self.group: Cgroup = cgroup(f"{spec.cgroup_parent}/{spec.id}")
@@ -157,7 +160,7 @@ class Monitor:
         self.pid = os.fork()
         if self.pid == 0:
             close_all_but(theirs.fileno(), *(stdio or ()))
-            init.run(spec, self.group, theirs, stdio)
+            init.run(spec, self.group, theirs, stdio, self.calls)
         self.pidfd = os.pidfd_open(self.pid)
         theirs.close()
         for fd in set(stdio or ()):

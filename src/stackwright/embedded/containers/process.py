@@ -8,7 +8,7 @@ import resource
 import signal
 from contextlib import suppress
 
-from stackwright.embedded.kernel import capabilities, prctl, terminal
+from stackwright.embedded.kernel import capabilities, prctl, seccomp, terminal
 from stackwright.embedded.kernel.call import KernelError
 
 from .executable import DEFAULT_PATH, find
@@ -91,8 +91,13 @@ def take_terminal(slave: int, uid: int) -> None:
         os.dup2(slave, number, inheritable=True)
 
 
-def become(process: ProcessSpec, host: Host, *, privileged: bool) -> None:
-    """Give up everything the process may not have: groups, user, capabilities."""
+def become(process: ProcessSpec, host: Host, calls: bytes, *, privileged: bool) -> None:
+    """Give up everything the process may not have: system calls, groups, user, capabilities.
+
+    `calls` is the system call filter, empty for none.
+    """
+    if calls and not process.no_new_privileges:
+        seccomp.install(calls)  # while we still may
     bits = capabilities.permitted() if privileged else capabilities.mask(process.capabilities)
     try:
         capabilities.limit_bounding(bits, host.last_capability)
@@ -106,6 +111,8 @@ def become(process: ProcessSpec, host: Host, *, privileged: bool) -> None:
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
     capabilities.set_process(bits)
+    if calls and process.no_new_privileges:
+        seccomp.install(calls)  # as late as can be: it covers all that follows
 
 
 def reset_signals() -> None:

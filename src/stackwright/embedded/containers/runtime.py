@@ -15,6 +15,7 @@ from .running import Running, cgroup_of, clean_up_unobserved, port_bindings
 from .sessions import ExecSession
 from .spec import ContainerSpec, ExecSpec, to_wire
 from .starter import StarterHandle, end_starter, launch_starter
+from .syscalls import filter_for
 from .types import ConfigureNetwork, ExitStatus, ProcessInfo, Sandbox, StartError, Stats
 
 __all__ = [
@@ -100,6 +101,7 @@ class Runtime:
             request = wire.message(
                 messages.EXEC,
                 spec=to_wire(spec),
+                filter=wire.text(filter_for(spec.process, privileged=spec.privileged)),
                 directory=running.spec.directory,
                 pid=running.pid,
                 start_ticks=running.start_ticks,
@@ -180,7 +182,8 @@ class Runtime:
     ) -> tuple[Any, int]:
         """From START to STARTED; see `messages`."""
         with suppress(BrokenPipeError):
-            await channel.send(wire.message(messages.START, spec=to_wire(spec)))
+            calls = wire.text(filter_for(spec.process, privileged=spec.privileged))
+            await channel.send(wire.message(messages.START, spec=to_wire(spec), filter=calls))
         ready = await channel.message()
         if ready is None:
             raise _StarterGone

@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 
-from stackwright.embedded.kernel import prctl
+from stackwright.embedded.kernel import prctl, title
 from stackwright.embedded.kernel.cgroups import hierarchies
 
 from . import exec_session, messages, monitor, wire
@@ -24,6 +24,7 @@ def main(fd: int) -> None:
     monitor.close_all_but(fd)  # the caller may have held anything
     requests = _socket.socket(fileno=fd)
     prctl.set_name("sw-starter")
+    title.set_title("stackwright-starter")
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors are watched over their sockets: reap by itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)

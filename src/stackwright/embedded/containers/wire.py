@@ -7,6 +7,7 @@ object; the others hold raw bytes of a stream.
 from __future__ import annotations
 
 import _socket
+import binascii
 import json
 import struct
 from types import SimpleNamespace as Record
@@ -49,6 +50,16 @@ def parse(payload: bytes) -> Any:
         return _decode(payload.decode())
     except ValueError as error:
         raise ProtocolError(f"not a message: {error}") from error
+
+
+def text(data: bytes) -> str:
+    """Bytes as they travel inside a message."""
+    return binascii.b2a_base64(data, newline=False).decode()
+
+
+def binary(value: str) -> bytes:
+    """What `text` made, back again."""
+    return binascii.a2b_base64(value)
 
 
 class Splitter:

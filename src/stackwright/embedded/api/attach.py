@@ -10,11 +10,10 @@ from stackwright.embedded.api.call import Call, answer, nothing
 from stackwright.embedded.api.hijack import Hijacked, exchange, take_over
 from stackwright.embedded.api.routing import Route
 from stackwright.embedded.containers.logs import read_log
-from stackwright.embedded.errors import BadParameter
+from stackwright.embedded.errors import BadParameter, EngineError
 from stackwright.embedded.lifecycle.config import ExecConfig, convert
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.execs import Exec
-from stackwright.embedded.lifecycle.launcher import StartFailed
 from stackwright.embedded.lifecycle.live import Streams
 
 
@@ -73,20 +72,21 @@ class AttachRoutes:
         body = await call.json_object()
         size = convert(body.get("ConsoleSize") or exec_.config.console_size, list[int])
         console = (size[0], size[1]) if len(size) == 2 else (0, 0)
-        detach = bool(body.get("Detach"))
+        if body.get("Detach"):
+            await self._engine.execs.start(exec_, attach=False, console_size=console)
+            return web.Response(status=200)
+        self._engine.execs.check(exec_)
+        # The answer goes out before the program starts: docker-py loses output that comes in one piece
+        # with it.
+        connection = take_over(call, tty=exec_.config.tty)
         try:
-            session = await self._engine.execs.start(exec_, attach=not detach, console_size=console)
-        except StartFailed as error:
-            if detach:
-                raise
+            session = await self._engine.execs.start(exec_, attach=True, console_size=console)
+        except EngineError as error:
             # As Docker does: the stream carries the reason, and the exit code comes with inspect.
-            connection = take_over(call, tty=exec_.config.tty)
             await connection.send("stdout", f"{error.message}\r\n".encode())
             await connection.close()
             return Hijacked()
-        if detach or session.stream is None:
-            return web.Response(status=200)
-        connection = take_over(call, tty=exec_.config.tty)
+        assert session.stream is not None, "an attached session has a stream"
         await exchange(connection, session.stream, stdin=exec_.config.attach_stdin)
         return Hijacked()
 

@@ -50,7 +50,7 @@ class ContainerRoutes:
     async def list(self, call: Call) -> web.StreamResponse:
         """GET /containers/json: running ones, or all, newest first."""
         filters = check_filters(call.filters())
-        limit = call.number("limit") or 0
+        limit = max(call.number("limit") or 0, 0)  # docker-py says -1 for "all"
         everything = call.flag("all") or limit > 0 or "status" in filters or "exited" in filters
         chosen = [
             container

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from stackwright.embedded.containers.runtime import ExecSession, StartError
+from stackwright.embedded.containers.runtime import ExecSession, Running, StartError
 from stackwright.embedded.containers.users import UserNotFound, resolve_user
 from stackwright.embedded.errors import BadParameter, Conflict, NotFound
 from stackwright.embedded.ids import new_id
@@ -63,11 +63,15 @@ class Execs:
         """Ids of the running execs of a container (`ExecIDs`)."""
         return [e.id for e in self._all.values() if e.container is container and e.running]
 
-    async def start(self, exec_: Exec, *, attach: bool, console_size: tuple[int, int]) -> ExecSession:
-        """POST /exec/{id}/start. Raises Conflict (a second time), StartFailed (126, 127)."""
+    def check(self, exec_: Exec) -> Running:
+        """The container it is to run in. Raises Conflict when it has been started before."""
         if exec_.started:
             raise Conflict(f"Error: Exec command {exec_.id} has already run")
-        running = self._manager.running(exec_.container, "exec")
+        return self._manager.running(exec_.container, "exec")
+
+    async def start(self, exec_: Exec, *, attach: bool, console_size: tuple[int, int]) -> ExecSession:
+        """POST /exec/{id}/start. Raises Conflict (a second time), StartFailed (126, 127)."""
+        running = self.check(exec_)
         exec_.started = True
         config, container = exec_.config, exec_.container
         try:

@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_named(box: Box) -> None:
         """
     )
     text = box.fails("up", "-d")
-    assert "service second cannot start: port 18931 is taken" in text
+    assert "service second cannot start: port 18931 is already taken" in text
     assert "compose.yaml:" in text
 
 
@@ -89,7 +89,7 @@ def test_a_port_of_another_program_is_taken_too(box: Box) -> None:
         other.listen()
         port = other.getsockname()[1]
         box.write(f"services: {{web: {{image: $IMAGE, command: $SLEEP, ports: ['127.0.0.1:{port}:80']}}}}")
-        assert f"port {port} is taken" in box.fails("up", "-d")
+        assert f"port {port} is already taken" in box.fails("up", "-d")
 
 
 def test_an_unknown_service_gets_a_suggestion(box: Box) -> None:
@@ -141,3 +141,21 @@ def test_an_engine_that_is_not_there_is_named(box: Box) -> None:
     box.address = "unix:///nowhere/docker.sock"
     text = box.fails("ps")
     assert "no engine answers at unix:///nowhere/docker.sock" in text
+
+
+def test_a_service_that_ends_right_after_its_start_fails_the_wait(box: Box) -> None:
+    box.write("services: {web: {image: $IMAGE, command: [sh, -c, 'echo broken; exit 2']}}")
+    text = box.fails("up", "-d", "--wait")
+    assert "exit code 2" in text
+    assert "broken" in text
+
+
+def test_who_ignores_the_stop_signal_is_named_with_the_mend(box: Box) -> None:
+    box.write(
+        "services: {web: {image: $IMAGE, stop_grace_period: 2s, command: [sh, -c, 'while :; do sleep 1; done']}}"
+    )
+    box.ok("up", "-d")
+    result = box.run("stop")
+    assert result.returncode == 0
+    assert "ignored SIGTERM for 2 s and was killed" in result.stderr
+    assert "init: true" in result.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -119,4 +120,5 @@ def run(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
     try:
         return asyncio.run(main()) or 0
     except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; what is there stays, the same command again goes on from it\n")
         return 130

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
-from stackwright.dockerfile import DockerfileError, base_images
+from stackwright.dockerfile import DockerfileError, base_images, parse
 from stackwright.engine.errors import ApiError, BuildFailed
 from stackwright.model.types import Build, Service
 from stackwright.plan import labels
@@ -16,6 +17,7 @@ from stackwright.run.session import Session, image_id, place
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
+_STEP = re.compile(r"Step \d+/\d+ : (.*)")
 _CERTIFICATE_SIGNS = (
     "self-signed certificate",
     "self signed certificate",
@@ -101,7 +103,8 @@ async def build(
                 if line.strip():
                     session.emit(Output(name, line.rstrip()))
     except BuildFailed as error:
-        raise _failed(session, service, error.message, error.output, where) from error
+        step = _failed_step(packed, error.output)
+        raise _failed(session, service, error.message + step, error.output, where) from error
     except ApiError as error:
         raise _failed(session, service, error.message, (), where) from error
     session.emit(Progress(name, "Built", "done"))
@@ -137,6 +140,18 @@ def _ca_headers(session: Session, name: str) -> dict[str, str]:
         Note(f"{name}: RUN steps trust the host's certificate authorities ({bundle}; --no-host-ca: off)")
     )
     return {"X-Stackwright-Host-CA": bundle}
+
+
+def _failed_step(packed: contexts.Packed, output: tuple[str, ...]) -> str:
+    """` (Dockerfile:12)`: where the last step that the build announced is written."""
+    announced = [found for line in output if (found := _STEP.match(line))]
+    if not announced:
+        return ""
+    text = " ".join(announced[-1][1].split())
+    dockerfile = parse(packed.dockerfile_text)
+    every = [one for stage in dockerfile.stages for one in (stage.start, *stage.instructions)]
+    lines = [one.line for one in every if " ".join(one.text.split()) == text]
+    return f" ({packed.shown}:{lines[-1]})" if lines else ""
 
 
 def _failed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -15,12 +16,16 @@ from stackwright.plan.decide import Decision, shares
 from stackwright.plan.observed import Container
 from stackwright.run import inject
 from stackwright.run.errors import PortTaken, RunError
-from stackwright.run.events import Progress
+from stackwright.run.events import Note, Progress
 from stackwright.run.session import Session, containers, place
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """The name that engines give to a volume without one."""
 _PORT = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[?::\]?):(\d{1,5})|port (\d{1,5})")
+
+
+DEAF_SECONDS = 1.0
+"""Who needs longer than this to stop, and is killed then, is worth a word."""
 
 
 def subject(name: str) -> str:
@@ -132,6 +137,16 @@ async def carry_out(session: Session, service: Service, decision: Decision, imag
     return old.id
 
 
+async def restore_name(session: Session, decision: Decision, container: str) -> None:
+    """Give a replacement its proper name, where a command was killed before it could."""
+    old = decision.container
+    if old is None or decision.action not in ("keep", "start") or labels.REPLACE not in old.labels:
+        return
+    proper = old.labels[labels.REPLACE]
+    if old.name != proper:
+        await session.engine.rename_container(container, proper)
+
+
 async def _discard_leftover(session: Session, name: str) -> None:
     """A command killed in the middle of a replacement may have left its temporary container."""
     try:
@@ -175,7 +190,7 @@ async def start(session: Session, service: Service, container: str, name: str) -
         ):
             where = place(session.project, f"services.{service.name}.ports") or where
             raise PortTaken(
-                f"service {service.name} cannot start: {_port(error.message, service)} is taken by something else",
+                f"service {service.name} cannot start: {_port(error.message, service)} is already taken by something else",
                 hint="stop what listens there, or publish another port",
                 place=where,
             ) from error
@@ -196,9 +211,24 @@ async def stop(session: Session, one: Container, timeout: int | None) -> None:
     if not one.running:
         return
     session.emit(Progress(subject(one.name), "Stopping"))
+    begun = time.monotonic()
     with suppress(NotFound):
         await session.engine.stop_container(one.id, timeout=timeout)
+        if (waited := time.monotonic() - begun) > DEAF_SECONDS:
+            await _explain_deaf(session, one, waited)
     session.emit(Progress(subject(one.name), "Stopped", "done"))
+
+
+async def _explain_deaf(session: Session, one: Container, waited: float) -> None:
+    """A process that had to be killed after its whole grace period: say so, and what mends it."""
+    state = await session.engine.inspect_container(one.id)
+    if state["State"].get("ExitCode") != 137:
+        return
+    signal = state["Config"].get("StopSignal") or "SIGTERM"
+    mend = "let it handle the signal"
+    if not (state.get("HostConfig") or {}).get("Init"):
+        mend += ", start it with exec, or set init: true"
+    session.emit(Note(f"{one.name} ignored {signal} for {waited:.0f} s and was killed: {mend}"))
 
 
 async def remove(session: Session, one: Container, *, volumes: bool = False, force: bool = True) -> None:

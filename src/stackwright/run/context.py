@@ -28,6 +28,8 @@ class Packed:
     files: tuple[Path, ...]
     dockerfile: str
     dockerfile_text: str
+    shown: str
+    """The Dockerfile as a person names it."""
     extra: tuple[tuple[str, bytes], ...] = ()
 
     async def stream(self) -> AsyncIterator[bytes]:
@@ -112,7 +114,8 @@ def _pack(recipe: Build, folder: Path, where: str) -> Packed:
             extra = ((name, text.encode()),)
     ignored = _ignored(folder, own, where)
     files = tuple(path for path in _walk(folder, ignored, keep={name, ".dockerignore"}))
-    return Packed(folder, files, name, text, extra)
+    shown = "dockerfile_inline" if recipe.dockerfile_inline else recipe.dockerfile or "Dockerfile"
+    return Packed(folder, files, name, text, shown, extra)
 
 
 def _ignored(folder: Path, dockerfile: Path, where: str) -> DockerIgnore:

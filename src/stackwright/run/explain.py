@@ -61,7 +61,7 @@ async def explain(session: Session, service: str, container: str, outcome: NotRe
     message = f"service {service} failed: container {name}: {outcome.why}"
     if findings.exit_code is not None:
         message += f" with exit code {findings.exit_code} ({findings.meaning})"
-    elif state.get("Restarting") or state.get("Status") == "restarting":
+    elif outcome.container.get("RestartCount") and "times" in outcome.why:
         code = int(state.get("ExitCode") or 0)
         message += f", last with exit code {code} ({exit_in_words(code)})"
     elif outcome.why == "its health check failed":

@@ -9,8 +9,10 @@ then less and less often, up to the interval. Our probes can only end the wait e
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from stackwright.engine.errors import ApiError, EngineGone, NotFound
@@ -22,6 +24,10 @@ JSON = dict[str, Any]
 FIRST_PROBE = 0.005
 GROWTH = 1.6
 LOOK_AGAIN = 1.0
+SETTLE = 0.2
+"""Seconds that a service without a health check must have run to count as up."""
+RESTARTS = 3
+"""Ends that are not yet hopeless: a service may need a few starts until what it uses is there."""
 
 
 class NotReady(Exception):  # noqa: N818 - an outcome, turned into ServiceFailed by who knows the service
@@ -47,7 +53,7 @@ async def await_condition(session: Session, watch: Watch, container: str, condit
     if not has_check:
         if condition == "service_healthy":
             raise NotReady("it has no health check, so it can never be healthy", state)
-        return _running(state)
+        return await _settled(session, watch, container)
     if session.engine.kind == "embedded" or _status(state) == "healthy":
         return await _healthy(session, watch, container, None)
     prober = asyncio.create_task(_probe(session, watch, container, check))
@@ -58,10 +64,28 @@ async def await_condition(session: Session, watch: Watch, container: str, condit
         await asyncio.wait({prober})
 
 
-def _running(state: JSON) -> str:
-    if not state["State"].get("Running") and state["State"].get("ExitCode"):
-        raise NotReady("it ended", state)
-    return "Running" if state["State"].get("Running") else "Exited"
+async def _settled(session: Session, watch: Watch, container: str) -> str:
+    """A service without a check is up when it runs and does not end right after its start."""
+    deadline = time.monotonic() + SETTLE
+    while True:
+        state = await _look(session, container)
+        current = state["State"]
+        if not current.get("Running") or current.get("Restarting"):
+            if current.get("ExitCode"):
+                raise NotReady("it ended", state)
+            return "Exited"
+        left = min(deadline - time.monotonic(), SETTLE - _age(current.get("StartedAt", "")))
+        if left <= 0:
+            return "Running"
+        await watch.changed(container, left)
+
+
+def _age(started: str) -> float:
+    """Seconds since the engine's start time; 0 when its clock is not ours."""
+    try:
+        return max(0.0, time.time() - datetime.fromisoformat(started[:19] + "+00:00").timestamp() - 1)
+    except ValueError:
+        return 0.0
 
 
 async def _look(session: Session, container: str) -> JSON:
@@ -73,20 +97,31 @@ async def _look(session: Session, container: str) -> JSON:
 
 async def _healthy(session: Session, watch: Watch, container: str, prober: asyncio.Task[bool] | None) -> str:
     pause = 0.02
+    begun = time.monotonic()
+    known = -1
     while True:
         state = await _look(session, container)
+        known = int(state.get("RestartCount") or 0) if known < 0 else known
         status = _status(state)
         if status == "healthy" or (prober is not None and prober.done() and prober.result()):
             return "Healthy"
         if status == "unhealthy":
             raise NotReady("its health check failed", state)
         current = state["State"]
-        if not current.get("Running") and not current.get("Restarting"):
+        if current.get("Status") in ("exited", "dead", "created") and not current.get("Restarting"):
             raise NotReady("it ended", state)
-        if current.get("Restarting") or current.get("Status") == "restarting":
-            raise NotReady("it ends again and again", state)
+        restarts = int(state.get("RestartCount") or 0) - known
+        if restarts >= RESTARTS and time.monotonic() - begun > _patience(state):
+            raise NotReady(f"it ended {restarts} times", state)
         await watch.changed(container, pause)
         pause = min(pause * GROWTH, LOOK_AGAIN)
+
+
+def _patience(state: JSON) -> float:
+    """How long a container may end and be restarted before we give up on it, in seconds."""
+    check = state["Config"].get("Healthcheck") or {}
+    budget = (check.get("StartPeriod") or 0) + (check.get("Interval") or 30e9) * (check.get("Retries") or 3)
+    return float(min(max(30.0, budget / 1e9), 300.0))
 
 
 async def _completed(session: Session, watch: Watch, container: str) -> str:

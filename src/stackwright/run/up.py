@@ -96,6 +96,9 @@ class Up:
                 made[decision.name] = container
 
         await together([partial(one, decision) for decision in decisions])
+        for decision in decisions:
+            if decision.name in made:
+                await containers.restore_name(self.session, decision, made[decision.name])
         self.made[name] = dict(sorted(made.items()))
         if self.options.no_start:
             await self._swap(name)

@@ -1,0 +1,42 @@
+"""Killing a command at any moment leaves a state from which the next one goes on by itself."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+from tests.cli.conftest import Box
+
+TEXT = "services: {web: {image: $IMAGE, command: $SLEEP, environment: {A: '%s'}, scale: 2}, db: {image: $IMAGE, command: $SLEEP}}"
+
+
+def test_a_replacement_that_was_killed_in_the_middle_is_finished(box: Box) -> None:
+    randomly = random.Random(7)
+    for attempt in range(8):
+        box.write(TEXT % attempt)
+        process = box.start("up", "-d")
+        time.sleep(randomly.uniform(0.15, 0.9))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    box.write(TEXT % "last")
+    box.ok("up", "-d", "--wait")
+    found = box.ps()
+    assert set(found) == {"web-1", "web-2", "db-1"}
+    assert {value["State"] for value in found.values()} == {"running"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_up_can_be_repeated_or_taken_down(box: Box, number: signal.Signals) -> None:
+    randomly = random.Random(number)
+    box.write(TEXT % 1)
+    for _ in range(3):
+        process = box.start("up", "-d")
+        time.sleep(randomly.uniform(0.15, 0.6))
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        assert "Traceback" not in err
+        box.ok("down")
+        assert box.ps() == {}
+    box.ok("up", "-d", "--wait")

@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import functools
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -29,6 +30,7 @@ from stackwright.embedded.networks.service import NetworkService
 from stackwright.embedded.state import Database
 
 _CLONE_NEWNET = 0x40000000
+_PATIENCE = 90
 _libc = ctypes.CDLL(None, use_errno=True)
 TIMEOUT = 3.0
 
@@ -50,6 +52,7 @@ def isolated(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
             status = 1
             try:
                 os.close(reader)
+                signal.alarm(_PATIENCE)  # a hanging test ends with its child, not with the suite
                 unshare_network()
                 with Netlink.open() as netlink:
                     netlink.call(up(1, "lo"))
@@ -128,19 +131,28 @@ class Guest:
     @contextmanager
     def resolver(self, tables: list[str], upstream: list[str] | None = None) -> Iterator[Resolver]:
         """Our DNS server at 127.0.0.11, on a loop in a thread as the monitor would run it."""
-        loop = Loop()
-        resolver = Resolver(loop, in_namespace(self.netns, open_sockets), tables, upstream or [])
-        thread = threading.Thread(target=loop.run)
-        thread.start()
-        try:
+        with running_loop() as loop:
+            resolver = Resolver(loop, in_namespace(self.netns, open_sockets), tables, upstream or [])
             yield resolver
-        finally:
-            loop.call_later(0, loop.stop)
-            with self.open(socket.SOCK_DGRAM) as poke:  # wake the loop
-                poke.sendto(b"", ("127.0.0.11", 53))
-            thread.join()
-            resolver.close()
-            loop.close()
+        resolver.close()
+
+
+@contextmanager
+def running_loop() -> Iterator[Loop]:
+    """The monitor's event loop, run in a thread until the end of the block."""
+    loop = Loop()
+    reader, writer = os.pipe()
+    loop.register(reader, 1, lambda _: loop.stop())
+    thread = threading.Thread(target=loop.run, daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        os.write(writer, b"x")
+        thread.join(TIMEOUT)
+        loop.close()
+        os.close(reader)
+        os.close(writer)
 
 
 @contextmanager

@@ -165,7 +165,7 @@ async def test_static_addresses_ranges_and_macs_are_honoured(tmp_path: Path) -> 
             await service.allocate(network, "d" * 64)
         with pytest.raises(Forbidden, match="Address already in use"):
             await service.allocate(network, "d" * 64, ipv4="10.7.0.9")
-        with pytest.raises(BadParameter, match="no configured subnet contains IP address 10.8.0.9"):
+        with pytest.raises(BadParameter, match=r"no configured subnet contains IP address 10.8.0.9"):
             await service.allocate(network, "d" * 64, ipv4="10.8.0.9")
         chosen = await service.create("chosen")
         with pytest.raises(BadParameter, match="user configured subnets"):

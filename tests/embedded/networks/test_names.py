@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from dnslib import QTYPE, RCODE, RR, DNSRecord
 from dnslib import A as RdataA
-from tests.support.netlab import Guest, isolated, networks
+from tests.support.netlab import Guest, ask, isolated, networks
 
 pytestmark = pytest.mark.root
 SERVER = ("127.0.0.11", 53)
@@ -259,4 +259,20 @@ async def test_rubbish_is_survived(tmp_path: Path) -> None:
                 stream.connect(SERVER)
                 stream.sendall(b"\xff\xff" + b"\xc0" * 70000)
             assert addresses(query(guest, "web")) == [me.ipv4]
+        await service.close(keep_devices=False)
+
+
+@isolated
+async def test_a_dns_server_in_the_container_can_have_port_53(tmp_path: Path) -> None:
+    with networks(tmp_path) as service, Guest() as guest:
+        await service.start()
+        network = await service.create("app")
+        me = await service.allocate(network, "c" * 64, names=["dns"])
+        await service.attach(me, guest, "eth0", True)
+        with guest.resolver([str(service.dns_table("c" * 64))]):
+            with guest.echo(53), guest.echo(53, socket.SOCK_DGRAM):
+                assert ask(guest.open(), (me.ipv4, 53)).endswith("hello")
+                assert ask(guest.open(socket.SOCK_DGRAM), (me.ipv4, 53)).endswith("hello")
+                assert addresses(query(guest, "dns")) == [me.ipv4]
+                assert addresses(query(guest, "dns", tcp=True)) == [me.ipv4]
         await service.close(keep_devices=False)

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.netlab import Guest, ask, cannot_reach, isolated, networks, outside_world
+from tests.support.netlab import Guest, ask, cannot_reach, isolated, networks, outside_world, running_loop
 
-from stackwright.embedded.containers.loop import Loop
 from stackwright.embedded.networks.proxy import PortInUse, PortProxy
 from stackwright.embedded.networks.service import NetworkService
 from stackwright.embedded.networks.types import Endpoint, PublishedPort
@@ -32,22 +31,11 @@ def port(container: str, *, proto: str = "tcp", host_ip: str = "", host_port: in
 @contextmanager
 def proxied(*bindings: PublishedPort) -> Iterator[PortProxy]:
     """The monitor's part: listeners and proxy on a loop in a thread."""
-    loop = Loop()
-    proxy = PortProxy(bindings)
-    proxy.start(loop)
-    reader, writer = os.pipe()
-    loop.register(reader, 1, lambda _: loop.stop())
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    try:
+    with running_loop() as loop:
+        proxy = PortProxy(bindings)
+        proxy.start(loop)
         yield proxy
-    finally:
-        os.write(writer, b"x")
-        thread.join()
-        proxy.close()
-        loop.close()
-        os.close(reader)
-        os.close(writer)
+    proxy.close()
 
 
 async def placed(
@@ -171,7 +159,7 @@ async def test_many_connections_at_once_leave_no_descriptor_behind(tmp_path: Pat
         await service.start()
         me = await placed(service, guest)
         with guest.echo(80), proxied(port(me.ipv4)):
-            before = len(os.listdir("/proc/self/fd"))
+            before = len(list(Path("/proc/self/fd").iterdir()))
             for _ in range(5):
                 clients = [socket.create_connection(("127.0.0.1", 8080), 3) for _ in range(40)]
                 for client in clients:
@@ -180,10 +168,10 @@ async def test_many_connections_at_once_leave_no_descriptor_behind(tmp_path: Pat
                     assert client.recv(100).endswith(b" x")
                     client.close()
             for _ in range(100):
-                if len(os.listdir("/proc/self/fd")) <= before:
+                if len(list(Path("/proc/self/fd").iterdir())) <= before:
                     break
                 threading.Event().wait(0.02)
-            assert len(os.listdir("/proc/self/fd")) <= before
+            assert len(list(Path("/proc/self/fd").iterdir())) <= before
         await service.close(keep_devices=False)
 
 

@@ -115,7 +115,6 @@ async def test_devices_and_rules_that_somebody_removed_are_made_again(tmp_path: 
 async def test_a_killed_engine_in_the_middle_of_anything_leaves_what_the_next_can_remove(
     tmp_path: Path,
 ) -> None:
-    import random
 
     before = devices()
     for _ in range(25):

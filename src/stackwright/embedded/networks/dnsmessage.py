@@ -20,7 +20,7 @@ _QR, _AA, _TC, _RD, _RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
 _NAME_POINTER = b"\xc0\x0c"  # to the question's name, right behind the header
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818 - read as "except dns.Malformed"
     """Not a question that can be answered. `reply` is FORMERR for it, empty if it has not even an id."""
 
     def __init__(self, reply: bytes = b"") -> None:

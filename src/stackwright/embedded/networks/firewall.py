@@ -77,10 +77,17 @@ class Firewall:
 
     def remove(self) -> None:
         """Delete the table."""
-        if self.available:
-            self._commit([nft.table(self.table), nft.delete_table(self.table)])
         self._elements = {}
-        self.close()
+        try:
+            if self._netlink is None:
+                self._netlink = Netlink.open(NETLINK_NETFILTER)
+            if nft.has_table(self._netlink, self.table):
+                self._commit([nft.delete_table(self.table)])
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the socket; the rules stay."""

@@ -7,6 +7,7 @@ the result like any other table.
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import sys
@@ -16,7 +17,9 @@ from stackwright.embedded.networks.netlink import (
     NLM_F_ACK,
     NLM_F_APPEND,
     NLM_F_CREATE,
+    NLM_F_EXCL,
     Netlink,
+    NetlinkError,
     Request,
     attribute,
     be32,
@@ -25,7 +28,7 @@ from stackwright.embedded.networks.netlink import (
 )
 
 NFPROTO_INET, NFPROTO_IPV4 = 1, 2
-NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, DELSETELEM = 0, 2, 3, 6, 9, 12, 14
+NEWTABLE, GETTABLE, DELTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, DELSETELEM = 0, 1, 2, 3, 6, 9, 12, 14
 PREROUTING, FORWARD, OUTPUT, POSTROUTING = 0, 2, 3, 4
 SET_MAP, SET_CONCAT = 0x8, 0x80
 ACCEPT, DROP = 1, 0
@@ -99,6 +102,10 @@ def load_network_header(offset: int, length: int, word: int = 0) -> bytes:
     return _payload(1, offset, length, word)
 
 
+def load_source_port(word: int = 0) -> bytes:
+    return _payload(2, 0, 2, word)
+
+
 def load_destination_port(word: int = 0) -> bytes:
     return _payload(2, 2, 2, word)
 
@@ -161,6 +168,13 @@ def _conntrack(key: int, bits: int) -> bytes:
     return _expression("ct", be32(2, key), be32(1, register(0))) + mask(wanted) + unequal(bytes(4))
 
 
+def rewrite_port(offset: int, port_number: int, checksum_offset: int) -> bytes:
+    """Overwrite a port of the transport header (0 source, 2 destination); no connection tracking involved."""
+    load = _expression("immediate", be32(1, register(0)), _value(2, struct.pack(">H", port_number)))
+    where = be32(5, register(0)) + be32(2, 2) + be32(3, offset) + be32(4, 2)
+    return load + _expression("payload", where, be32(6, 1), be32(7, checksum_offset))
+
+
 def destination_nat(word: int = 0) -> bytes:
     """DNAT to the IPv4 address in register `word` and the port in the next."""
     where = be32(3, register(word)) + be32(5, register(word + 1))
@@ -183,12 +197,26 @@ def _message(kind: int, what: str, *data: bytes, flags: int = NLM_F_CREATE) -> R
     return Request(_SUBSYSTEM << 8 | kind, header + b"".join(data), what, flags | NLM_F_ACK)
 
 
-def table(name: str) -> Request:
-    return _message(NEWTABLE, f"create nftables table {name}", text(1, name))
+def table(name: str, *, exclusive: bool = False) -> Request:
+    """A new table; `exclusive`: EEXIST if it is there."""
+    flags = NLM_F_CREATE | (NLM_F_EXCL if exclusive else 0)
+    return _message(NEWTABLE, f"create nftables table {name}", text(1, name), flags=flags)
 
 
 def delete_table(name: str) -> Request:
     return _message(DELTABLE, f"remove nftables table {name}", text(1, name), flags=0)
+
+
+def has_table(netlink: Netlink, name: str) -> bool:
+    """Whether a table is there."""
+    wanted = _message(GETTABLE, f"look for nftables table {name}", text(1, name), flags=0)
+    try:
+        netlink.call(wanted)
+    except NetlinkError as error:
+        if error.errno == errno.ENOENT:
+            return False
+        raise
+    return True
 
 
 def chain(table_name: str, name: str, kind: str, hook: int, priority: int) -> Request:

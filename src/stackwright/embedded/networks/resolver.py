@@ -16,6 +16,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 from stackwright.embedded.networks import dnsmessage as dns
+from stackwright.embedded.networks.dnsport import redirect
 from stackwright.embedded.networks.lookup import Lookup
 from stackwright.embedded.networks.upstream import Inquiry, Loop, StreamInquiry, Timer, nameservers
 
@@ -33,7 +34,22 @@ _READ = select.EPOLLIN
 
 
 def open_sockets(port: int = PORT) -> tuple[socket.socket, socket.socket]:
-    """UDP and TCP sockets of the resolver; call while in the container's network namespace (lo may be down)."""
+    """UDP and TCP sockets behind `port` of 127.0.0.11; call in the container's network namespace (lo may be down).
+
+    They leave port 53 itself to the container where nf_tables allows it (see `dnsport`), and take it elsewhere.
+    """
+    sockets = _bound(0)
+    try:
+        numbers = [listener.getsockname()[1] for listener in sockets]
+        redirect(socket.inet_aton(ADDRESS), port, *numbers)
+    except OSError:
+        for listener in sockets:
+            listener.close()
+        return _bound(port)
+    return sockets
+
+
+def _bound(port: int) -> tuple[socket.socket, socket.socket]:
     datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:

@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from stackwright.embedded.errors import BadParameter, EngineError, Forbidden
+from stackwright.embedded.errors import EngineError, Forbidden
 from stackwright.embedded.ids import new_id
-from stackwright.embedded.networks import definition, host, ipam, render
-from stackwright.embedded.networks.firewall import Firewall
+from stackwright.embedded.networks import definition, host, render
+from stackwright.embedded.networks.addressing import Addressing
 from stackwright.embedded.networks.ipam import parse as parse_plan
 from stackwright.embedded.networks.names import NameTables
+from stackwright.embedded.networks.rules import HostRules
 from stackwright.embedded.networks.sandbox import open_sandbox
 from stackwright.embedded.networks.store import Store
 from stackwright.embedded.networks.types import (
@@ -34,7 +35,6 @@ from stackwright.embedded.networks.types import (
     Endpoint,
     Ipam,
     Network,
-    Pool,
     PublishedPort,
     Sandbox,
 )
@@ -42,8 +42,6 @@ from stackwright.embedded.networks.wiring import Wiring
 from stackwright.embedded.state import Database
 
 log = logging.getLogger(__name__)
-
-_OUR_BRIDGES = "sw+"
 
 
 class NetworkService:
@@ -54,12 +52,9 @@ class NetworkService:
         self._store = Store(database)
         self._tables = NameTables(root)
         self._wiring = Wiring()
-        self._firewall = Firewall(instance)
-        self._pass = host.ForwardPass(instance)
+        self._addressing = Addressing(self._store, self._wiring.routed_elsewhere)
+        self._rules = HostRules(instance)
         self._leaving: set[str] = set()
-        self._last_address: dict[tuple[str, str], str] = {}
-        self._cursor: dict[tuple[str, int], str] = {}
-        self._ready = False
 
     # --- the engine's life -------------------------------------------------------------------------------------
 
@@ -72,7 +67,7 @@ class NetworkService:
             if name not in known:
                 network = definition.predefined(name, new_id())
                 if name == "bridge":
-                    network = self._with_subnets(network)
+                    network = self._addressing.with_subnets(network)
                 self._store.put_network(network)
 
     async def recover(self, running: Mapping[str, int]) -> None:
@@ -91,7 +86,7 @@ class NetworkService:
         networks = [n for n in self._store.networks.values() if n.driver == "bridge"]
         await asyncio.to_thread(self._wiring.remove_bridges, [n for n in networks if n.id not in used])
         if not used:
-            await asyncio.to_thread(self._remove_rules)
+            await asyncio.to_thread(self._rules.remove)
             return
         for network in networks:
             if network.id in used:
@@ -100,7 +95,7 @@ class NetworkService:
                 self._write_names(network)
         for container_id in running:
             self._write_places(container_id)
-        self._rebuild_rules()
+        self._rules.make((n for n in networks if n.id in used), self._all_ports())
 
     def _adopt_endpoints(self, network: Network, running: Mapping[str, int]) -> None:
         present = self._wiring.ports(network)
@@ -128,9 +123,9 @@ class NetworkService:
         if not keep_devices:
             bridges = [n for n in self._store.networks.values() if n.driver == "bridge"]
             await asyncio.to_thread(self._wiring.remove_bridges, bridges)
-            await asyncio.to_thread(self._remove_rules)
+            await asyncio.to_thread(self._rules.remove)
             self._tables.clear()
-        self._firewall.close()
+        self._rules.close()
         self._wiring.close()
 
     # --- networks ----------------------------------------------------------------------------------------------
@@ -151,7 +146,7 @@ class NetworkService:
         """POST /networks/create. Conflict on a name in use, Forbidden on overlapping pools, BadParameter else."""
         definition.check_request(name, driver or "bridge", options or {}, list(self._store.networks.values()))
         plan = parse_plan(ipam or Ipam())
-        self._refuse_overlap(plan)
+        self._addressing.refuse_overlap(plan, self._wiring.has_bridge)
         network = definition.build(
             new_id(),
             name,
@@ -194,9 +189,10 @@ class NetworkService:
         self._leaving.add(network.id)
         try:
             await asyncio.to_thread(self._wiring.remove_bridges, [network])
-            self._firewall.remove_network(network)
+            self._rules.dismiss(network)
             self._tables.remove_network(network.id)
             self._store.drop_network(network.id)
+            self._addressing.forget(network.id)
         finally:
             self._leaving.discard(network.id)
         return network
@@ -236,14 +232,8 @@ class NetworkService:
             links=dict(links or {}),
         )
         if network.driver == "bridge":
-            if (ipv4 or ipv6) and network.chosen_subnets:
-                raise BadParameter(
-                    "invalid config for network "
-                    f"{network.name}: invalid endpoint settings: user specified IP address is supported only when "
-                    "connecting to networks with user configured subnets"
-                )
             network = self._make_bridge(network)
-            endpoint = self._with_addresses(endpoint, network, ipv4, ipv6, mac)
+            endpoint = self._addressing.with_addresses(endpoint, network, ipv4, ipv6, mac)
         self._store.put_endpoint(endpoint)
         self._write_names(network)
         self._write_places(container_id)
@@ -254,7 +244,7 @@ class NetworkService:
         if endpoint.id not in self._store.endpoints:
             return
         self._store.drop_endpoint(endpoint.id)
-        self._last_address[endpoint.container_id, endpoint.network_id] = endpoint.ipv4
+        self._addressing.remember(endpoint)
         network = self._store.networks.get(endpoint.network_id)
         if network:
             self._write_names(network)
@@ -282,7 +272,7 @@ class NetworkService:
         taken = {e.ifname for e in others}
         ifname = ifname or next(f"eth{n}" for n in range(len(taken) + 1) if f"eth{n}" not in taken)
         has_way_out = any(not self._store.networks[e.network_id].internal for e in others)
-        self._pass.ensure(self._bridge_pattern(network), ipv6=network.enable_ipv6)
+        self._rules.let_through(network)
         wired = msgspec.structs.replace(endpoint, ifname=ifname)
         self._store.put_endpoint(wired)
         if not self._wiring.has_bridge(network):
@@ -335,12 +325,11 @@ class NetworkService:
         """Add the kernel's shortcuts (nft DNAT) for ports that the monitor listens on; no-op where nft is absent."""
         if ports:
             self._store.put_ports(container_id, list(ports))
-            self._prepare_host()
-            self._firewall.add_ports(ports)
+            self._rules.publish(ports)
 
     async def unpublish(self, container_id: str) -> None:
         """Remove the shortcuts of a container; safe to call twice."""
-        self._firewall.remove_ports(self._store.ports.get(container_id, ()))
+        self._rules.unpublish(self._store.ports.get(container_id, ()))
         self._store.drop_ports(container_id)
 
     def published(self, container_id: str) -> tuple[PublishedPort, ...]:
@@ -359,108 +348,21 @@ class NetworkService:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    def _with_subnets(self, network: Network) -> Network:
-        """Fill in the pools that the client left to us; overlap with no route and no other network."""
-        pools = () if network.chosen_subnets else network.ipam.config
-        if network.enable_ipv4 and not any(":" not in pool.subnet for pool in pools):
-            taken = self._wiring.routed_elsewhere(network)
-            taken += [
-                s for n in self._store.networks.values() if n.id != network.id for s in ipam.subnets(n.ipam)
-            ]
-            pools = (ipam.choose_subnet(taken), *pools)
-        if network.enable_ipv6 and not any(":" in pool.subnet for pool in pools):
-            pools = (*pools, ipam.unique_local_subnet(network.id))
-        return msgspec.structs.replace(network, ipam=msgspec.structs.replace(network.ipam, config=pools))
-
     def _make_bridge(self, network: Network) -> Network:
         """The network with its bridge and rules in place; another subnet if ours was taken while nobody used it."""
         if self._wiring.has_bridge(network):
             return network
         with host.allocation_lock():
-            if not self._subnets_still_free(network):
-                network = self._with_subnets(network)
+            if not self._addressing.still_fits(network):
+                network = self._addressing.with_subnets(network)
             self._store.put_network(network)
-            self._prepare_host(ipv6=network.enable_ipv6)
             self._wiring.create_bridge(network)
-        self._firewall.add_network(network)
-        self._pass.ensure(self._bridge_pattern(network), ipv6=network.enable_ipv6)
+        self._rules.admit(network, self._all_ports())
         return network
 
-    def _complete(self, network: Network) -> bool:
-        """Whether every family that the network has also has a subnet."""
-        wanted = ((4, network.enable_ipv4), (6, network.enable_ipv6))
-        return all(ipam.pool_of(network.ipam, version) for version, enabled in wanted if enabled)
-
-    def _subnets_still_free(self, network: Network) -> bool:
-        if not network.chosen_subnets or self._store.in_network(network.id):
-            return self._complete(network)
-        taken = self._wiring.routed_elsewhere(network)
-        mine = ipam.subnets(network.ipam)
-        return self._complete(network) and not any(
-            ipam.overlap(own, other) for own in mine for other in taken
-        )
-
-    def _refuse_overlap(self, plan: Ipam) -> None:
-        for wanted in ipam.subnets(plan):
-            for network in self._store.networks.values():
-                if any(ipam.overlap(wanted, other) for other in ipam.subnets(network.ipam)):
-                    if network.chosen_subnets and not self._wiring.has_bridge(network):
-                        continue  # an unused choice of ours gives way: it is made anew on first use
-                    raise Forbidden("Pool overlaps with other one on this address space")
-
-    def _with_addresses(
-        self, endpoint: Endpoint, network: Network, ipv4: str, ipv6: str, mac: str
-    ) -> Endpoint:
-        members = self._store.in_network(network.id)
-        used = {address for e in members for address in (e.ipv4, e.ipv6) if address}
-        chosen: dict[int, tuple[str, Pool]] = {}
-        for version, asked in ((4, ipv4), (6, ipv6)):
-            pool = ipam.pool_of(network.ipam, version)
-            if asked:
-                chosen[version] = ipam.claim(network.ipam, asked, used)
-            elif pool:
-                before = (
-                    self._last_address.get((endpoint.container_id, network.id), "") if version == 4 else ""
-                )
-                cursor = self._cursor.get((network.id, version), "")
-                address = ipam.next_address(pool, used, after=cursor, preferred=before)
-                self._cursor[network.id, version] = address
-                chosen[version] = (address, pool)
-        four, pool4 = chosen.get(4, ("", None))
-        six, pool6 = chosen.get(6, ("", None))
-        return msgspec.structs.replace(
-            endpoint,
-            mac=mac or ipam.mac_of(four, endpoint.id),
-            ipv4=four,
-            ipv4_prefix=ipam.prefix_of(pool4),
-            ipv4_gateway=pool4.gateway if pool4 and not network.internal else "",
-            ipv6=six,
-            ipv6_prefix=ipam.prefix_of(pool6),
-            ipv6_gateway=pool6.gateway if pool6 and not network.internal else "",
-        )
-
-    def _prepare_host(self, *, ipv6: bool = False) -> None:
-        """Forwarding on and our table there: once in an engine's life, with the first use."""
-        if not self._ready:
-            self._rebuild_rules()
-        elif ipv6:
-            host.enable_forwarding(ipv6=True)
-
-    def _rebuild_rules(self) -> None:
-        networks = [n for n in self._store.networks.values() if self._wiring.has_bridge(n)]
-        host.enable_forwarding(ipv6=any(n.enable_ipv6 for n in self._store.networks.values()))
-        self._firewall.reset(networks, [port for ports in self._store.ports.values() for port in ports])
-        for network in networks:
-            self._pass.ensure(self._bridge_pattern(network), ipv6=network.enable_ipv6)
-        self._ready = True
-
-    def _remove_rules(self) -> None:
-        self._firewall.remove()
-        self._pass.remove()
-        self._ready = False
-
-    def _bridge_pattern(self, network: Network) -> str:
-        return _OUR_BRIDGES if network.bridge.startswith("sw") else network.bridge
+    def _all_ports(self) -> Iterator[PublishedPort]:
+        for ports in self._store.ports.values():
+            yield from ports
 
     def _write_names(self, network: Network) -> None:
         if network.resolves_names:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 from tests.embedded.containers.conftest import Host, changed, monitors_of, output_of
@@ -136,8 +139,6 @@ async def test_many_start_side_by_side(host: Host) -> None:
 
 
 async def test_starter_that_was_killed_is_replaced(host: Host) -> None:
-    import os
-
     os.kill(host.runtime.starter_pid, signal.SIGKILL)
     await asyncio.sleep(0.1)
     status, _ = await host.run("exit 5")
@@ -152,6 +153,17 @@ async def test_descriptor_limit_of_the_engine_is_not_handed_on_nor_its_files(hos
         entry.partition("=")[0] for entry in env if entry and not entry.startswith(("PWD", "OLDPWD", "_"))
     ]
     assert names == ["HOME", "HOSTNAME", "PATH"]
+
+
+async def test_interpreter_behind_init_lies_on_a_read_only_mount(host: Host) -> None:
+    # Busy while it runs; read-only also for who keeps hold of it until nobody runs it any more.
+    running = await host.start("sleep", "100", init=True)
+    exe = os.open(f"/proc/{running.pid}/exe", os.O_PATH)
+    try:
+        assert os.fstatvfs(exe).f_flag & os.ST_RDONLY
+        assert os.path.samestat(os.fstat(exe), Path(sys.executable).stat())
+    finally:
+        os.close(exe)
 
 
 async def test_layers_by_the_hundred_fit(host: Host) -> None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from stackwright.embedded.kernel import mount
+
 _MAIN = "from stackwright.embedded.containers.starter_main import main; main({fd})"
 
 
@@ -26,12 +28,13 @@ def launch_starter() -> StarterHandle:
     of the caller and can be launched again at any time, also from a process with threads.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sealed = _read_only_interpreter()
     try:
         inherited = 3
         code = f"import sys; sys.path.insert(0, {str(_package_root())!r}); " + _MAIN.format(fd=inherited)
         flags = ["-I", "-S"] + (["-B"] if sys.dont_write_bytecode else [])
         pid = os.posix_spawn(
-            sys.executable,
+            sys.executable if sealed < 0 else f"/proc/self/fd/{sealed}",
             [sys.executable, *flags, "-c", code],
             {"PATH": os.defpath},
             file_actions=[
@@ -45,7 +48,27 @@ def launch_starter() -> StarterHandle:
         raise
     finally:
         theirs.close()
+        if sealed >= 0:
+            os.close(sealed)
     return StarterHandle(pid, ours)
+
+
+def _read_only_interpreter() -> int:
+    """The interpreter's file through a read-only mount of its own, as a descriptor; -1 where that cannot be had.
+
+    Between entering a container and exec our processes can be seen in there. Whoever gets hold of their
+    /proc/<pid>/exe (CVE-2019-5736) then holds a file that cannot be written, whatever rights it has.
+    """
+    try:
+        tree = mount.open_tree(os.path.realpath(sys.executable), recursive=False)
+    except OSError:
+        return -1
+    try:
+        mount.make_readonly(tree, recursive=False)
+    except OSError:
+        os.close(tree)
+        return -1
+    return tree
 
 
 async def end_starter(starter: StarterHandle) -> None:

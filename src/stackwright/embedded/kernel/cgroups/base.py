@@ -175,7 +175,7 @@ def _prune_parents(directory: str, path: str) -> None:
             return
 
 
-def make_directory(root: str, path: str, prepare: object = None) -> str:
+def make_directory(root: str, path: str) -> str:
     """mkdir -p of `path` below `root`, again when a neighbour pruned a parent meanwhile."""
     full = os.path.join(root, path)
     for _ in range(50):
@@ -193,9 +193,7 @@ def make_directory(root: str, path: str, prepare: object = None) -> str:
                 except FileExistsError:
                     continue
                 except FileNotFoundError:
-                    break
-                if callable(prepare):
-                    prepare(parent)
+                    break  # pruned again at this moment: from the start
         except OSError as error:
             raise KernelError(f"create cgroup {full}", error.errno or 0) from None
     raise KernelError(f"create cgroup {full}", 2)

@@ -40,10 +40,12 @@ class CgroupV1(Cgroup):
     def create(self) -> None:
         cpuset = self.hierarchies.v1.get("cpuset")
         for root in self._roots():
-            prepare = _inherit_cpuset if root == cpuset else None
-            directory = make_directory(root, self.path, prepare)
-            if prepare is not None:
-                prepare(directory)
+            make_directory(root, self.path)
+            if root == cpuset:
+                # Every level each time: a neighbour may have made our parent and not yet filled it.
+                for end in range(len(self.path) + 1):
+                    if self.path[end : end + 1] in ("/", ""):
+                        _inherit_cpuset(f"{root}/{self.path[:end]}")
 
     def join(self) -> None:
         # "0" into `tasks` moves the calling thread. Unlike cgroup.procs, and unlike naming a pid, it takes no

@@ -101,7 +101,7 @@ def test_onbuild_holds_an_instruction():
         ("FROM x\nRUNN bar", "did you mean RUN?"),
         ("FROM x\nCOPY a", "COPY requires at least two arguments, but only one was provided"),
         ("FROM x\nCOPY --form=a b c", "unknown flag: COPY --form"),
-        ("FROM x\nENV A", "A must have two arguments"),
+        ("FROM x\nENV A", "ENV must have two arguments"),
         ("FROM x\nENV A=1 B", "can't find = in"),
         ("FROM x\nLABEL", "LABEL requires at least one argument"),
         ("FROM x\nSHELL bash", "SHELL requires the arguments to be in JSON form"),

@@ -59,7 +59,12 @@ def parse_instruction(logical: LogicalLine, escape: str) -> Instruction:
     flags, rest = _flags(rest, name, kind, escape, logical.line)
     if name == "ONBUILD":
         return _onbuild(logical, rest, escape)
-    args, is_json = kind.split(rest, escape, logical.line) if rest else ((), False)
+    try:
+        args, is_json = kind.split(rest, escape, logical.line) if rest else ((), False)
+    except DockerfileError as error:
+        if error.message.startswith("must "):
+            raise DockerfileError(f"{name} {error.message}", error.line) from None
+        raise
     _check_count(name, args, kind, logical)
     return Instruction(
         name,
@@ -121,7 +126,7 @@ def _check_count(name: str, args: tuple[str, ...], kind: _Kind, logical: Logical
         count = "no arguments were" if not args else "only one was"
         raise DockerfileError(
             f"{name} requires at least two arguments, but {count} provided. "
-            "Destination could not be determined.",
+            "Destination could not be determined",
             logical.line,
         )
     if len(args) < kind.least:
@@ -169,7 +174,7 @@ def _maybe_json_words(text: str, escape: str, line: int) -> tuple[tuple[str, ...
 def _only_json(text: str, escape: str, line: int) -> tuple[tuple[str, ...], bool]:
     found = _json_list(text)
     if not found:
-        raise DockerfileError('SHELL requires the arguments to be in JSON form, e.g. ["/bin/sh", "-c"]', line)
+        raise DockerfileError("SHELL requires the arguments to be in JSON form", line)
     return found, True
 
 
@@ -179,7 +184,7 @@ def _pairs(text: str, escape: str, line: int) -> tuple[tuple[str, ...], bool]:
     if "=" not in words[0]:
         key, _, value = _partition(text)
         if not value:
-            raise DockerfileError(f"{key} must have two arguments", line)
+            raise DockerfileError("must have two arguments", line)
         return (f"{key}={value.rstrip()}",), True  # marked, since this value keeps its spaces
     for word in words:
         if "=" not in word:

@@ -58,6 +58,16 @@ class Dockerfile:
             return self.stages[int(reference)]
         return None
 
+    def check_from(self, reference: str, stage: Stage) -> None:
+        """DockerfileError when ``--from=`` names its own stage or a number that is none yet."""
+        own = {str(stage.index), stage.name} - {""}
+        if reference.lower() in own:
+            raise DockerfileError(f"invalid from flag value {reference}: refers to current build stage")
+        if reference.isdigit() and int(reference) >= stage.index:
+            raise DockerfileError(
+                f"invalid from flag value {reference}: no stage of that number before this one"
+            )
+
     def global_values(self, build_args: Mapping[str, str | None]) -> dict[str, str]:
         """Values of the global arguments: from ``build_args``, else their defaults."""
         values: dict[str, str] = {}

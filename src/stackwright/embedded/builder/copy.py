@@ -100,13 +100,15 @@ class CopyStep:
         ]
 
     @property
-    def created_by(self) -> str:
-        """The history entry."""
+    def description(self) -> str:
+        """For the history."""
         digest = hashlib.sha256("".join(self._prints).encode()).hexdigest()
         kind = "multi" if len(self._sources) > 1 else "file"
         if len(self._sources) == 1 and isinstance(self._sources[0], Found) and self._sources[0].node.is_dir:
             kind = "dir"
-        return f"/bin/sh -c #(nop) {self._instruction.name} {kind}:{digest} in {self._raw_target} "
+        chown = self._fill(self._instruction.flag("chown"))
+        flag = f"--chown={chown} " if chown else ""
+        return f"{self._instruction.name} {flag}{kind}:{digest} in {self._raw_target} "
 
     def write(self, writer: UpperWriter) -> None:
         """Write all sources. Run in a thread."""

@@ -16,24 +16,24 @@ _BITS = {"r": 0o444, "w": 0o222, "x": 0o111}
 def owner_of(text: str, view: LayerView) -> tuple[int, int]:
     """``user[:group]`` by name or number; names from the image's /etc/passwd and /etc/group."""
     user, colon, group = text.partition(":")
-    uid = int(user) if user.isdigit() else _number("/etc/passwd", user, 2, view, text)
+    uid = int(user) if user.isdigit() else _number("/etc/passwd", user, 2, view)
     if not colon:
         group = user  # Docker: the group of the same name, or for a number the same number
         if not user.isdigit():
-            return uid, _number("/etc/passwd", user, 3, view, text)
-    gid = int(group) if group.isdigit() else _number("/etc/group", group, 2, view, text)
+            return uid, _number("/etc/passwd", user, 3, view)
+    gid = int(group) if group.isdigit() else _number("/etc/group", group, 2, view)
     return uid, gid
 
 
-def _number(file: str, name: str, field: int, view: LayerView, whole: str) -> int:
+def _number(file: str, name: str, field: int, view: LayerView) -> int:
     for line in view.read_text(file).splitlines():
         fields = line.split(":")
         if fields[0] == name and len(fields) > field and fields[field].isdigit():
             return int(fields[field])
+    number, kind = ("uid", "user") if file == "/etc/passwd" else ("gid", "group")
     raise StepFailed(
         f"unable to convert uid/gid chown string to host mapping: "
-        f"can't find {'uid' if file == '/etc/passwd' else 'gid'} for {whole}: no such "
-        f"{'user' if file == '/etc/passwd' else 'group'}: {name}"
+        f"can't find {number} for {kind} {name}: no such {kind}: {name}"
     )
 
 

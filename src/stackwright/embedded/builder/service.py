@@ -132,9 +132,12 @@ class Builder:
         except DockerfileError as error:
             raise StepFailed(error.message) from None
         labels = _label_instruction(session.options)
-        total = sum(1 + len(stage.instructions) for stage in stages) + len(labels)
+        outer = session.dockerfile.global_args
+        total = len(outer) + sum(1 + len(stage.instructions) for stage in stages) + len(labels)
+        for number, instruction in enumerate(outer, 1):
+            text(emit, f"Step {number}/{total} : {instruction.text}\n")
         output = OrderedOutput(emit, len(stages))
-        first = 1
+        first = len(outer) + 1
         try:
             async with asyncio.TaskGroup() as group:
                 for channel, stage in enumerate(stages):

@@ -79,6 +79,8 @@ class Session:
         if not origin:
             return LayerView([self.context])
         earlier = self.dockerfile.earlier_stage(origin, stage.index)
+        if earlier is None:
+            self.dockerfile.check_from(origin, stage)
         image = await self.result(earlier) if earlier else await self.pulled(origin, emit)
         self.lease(image)
         return LayerView(self.images.lower_dirs(image))

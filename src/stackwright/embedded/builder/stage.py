@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
-import json
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ from stackwright.embedded.builder.arguments import StageArguments
 from stackwright.embedded.builder.cache import cache_key
 from stackwright.embedded.builder.copy import CopyStep
 from stackwright.embedded.builder.errors import StepFailed
+from stackwright.embedded.builder.history import describe
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CA_TARGET, CA_VARIABLES, MountPreparer, scaffold
 from stackwright.embedded.builder.runmounts import parse_mount
@@ -136,11 +136,15 @@ class StageBuild:
 
     async def _set(self, instruction: Instruction, config: dict[str, Any]) -> None:
         """A step that changes the configuration only."""
-        shown = " ".join(instruction.args) if instruction.name != "ONBUILD" else instruction.args[0]
-        words = [instruction.name, *(f"--{key}={value}" for key, value in instruction.flags), shown]
-        if instruction.name in ("CMD", "ENTRYPOINT", "SHELL", "VOLUME") and instruction.json:
-            words[-1] = json.dumps(list(instruction.args))
-        await self._commit(None, config, f"/bin/sh -c #(nop)  {' '.join(words)}", "config", config, words)
+        command = config.get("Cmd" if instruction.name == "CMD" else "Entrypoint") or ()
+        described = describe(instruction, command, self._fill)
+        shell = " ".join(changes.shell(config))
+        await self._commit(None, config, f"{shell} #(nop)  {described}", "config", config, described)
+
+    @property
+    def _nop(self) -> str:
+        """How histories begin for steps that run nothing."""
+        return f"{' '.join(changes.shell(self._config))} #(nop)"
 
     async def _cached(self, key: str) -> bool:
         image = None if self._session.options.no_cache else self._session.cache.find(key)
@@ -169,7 +173,7 @@ class StageBuild:
 
     async def _workdir(self, instruction: Instruction) -> None:
         config = changes.apply(self._config, instruction, self._fill)
-        created_by = f"/bin/sh -c #(nop) WORKDIR {config['WorkingDir']}"
+        created_by = f"{self._nop} WORKDIR {config['WorkingDir']}"
         node = LayerView(self._lower()).lookup(config["WorkingDir"])
         if node is not None:
             if not node.is_dir:
@@ -194,7 +198,7 @@ class StageBuild:
             upper = folder / "upper"
             upper.mkdir()
             await asyncio.to_thread(step.write, UpperWriter(self._lower(), upper))
-            await self._commit(upper, self._config, step.created_by, *parts)
+            await self._commit(upper, self._config, f"{self._nop} {step.description}", *parts)
 
     async def _run(self, instruction: Instruction) -> None:
         options = self._session.options

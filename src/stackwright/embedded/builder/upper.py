@@ -30,6 +30,7 @@ class UpperWriter:
     def __init__(self, lower: Sequence[Path], upper: Path) -> None:
         self._upper = os.fspath(upper)
         self.view = LayerView([upper, *lower])
+        self._linked: dict[tuple[int, int], str] = {}
         _match_root(self._upper, lower)
 
     def folder(self, path: str, *, owner: tuple[int, int] = (0, 0), mode: int = 0o755) -> str:
@@ -60,6 +61,8 @@ class UpperWriter:
         """Copy what is in a folder of ``source`` into the folder ``target``; ``wanted`` gets relative
         paths.
         """
+        if not prefix:
+            self._linked.clear()
         there, missing = self.view.walk(target)
         if not there.is_dir:
             raise NotADirectoryError(20, "Not a directory", there.path)
@@ -131,6 +134,11 @@ class UpperWriter:
             os.unlink(host)  # noqa: PTH108
         mode = node.status.st_mode
         if stat.S_ISREG(mode):
+            if node.status.st_nlink > 1:  # names of one file stay names of one file
+                first = self._linked.setdefault((node.status.st_dev, node.status.st_ino), host)
+                if first != host and os.path.lexists(first):
+                    os.link(first, host)
+                    return
             shutil.copyfile(node.host, host)
         elif stat.S_ISLNK(mode):
             os.symlink(os.readlink(node.host), host)  # noqa: PTH211, PTH115

@@ -22,5 +22,8 @@ if [ "${1:-}" = rabbitmq-server ]; then
     [ -z "${RABBITMQ_DEFAULT_PASS:-}" ] || echo "default_pass = $RABBITMQ_DEFAULT_PASS"
     [ -z "${RABBITMQ_DEFAULT_VHOST:-}" ] || echo "default_vhost = $RABBITMQ_DEFAULT_VHOST"
   } > /etc/rabbitmq/conf.d/20-environment.conf
+  # Past Debian's wrapper, which sends the output to a file.
+  shift
+  set -- /usr/lib/rabbitmq/bin/rabbitmq-server "$@"
 fi
 exec "$@"

@@ -20,6 +20,7 @@ import docker
 import pytest
 from tests.stacks.taskapp import PASSWORD, Account, Browser, Taskapp, browser, get_json
 from tests.support.cli import Stackwright
+from tests.system.test_survival import Requests, engine_pid
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(1200)]
 
@@ -196,6 +197,28 @@ def test_a_killed_database_comes_back_with_its_data(stack: Taskapp, email: str) 
         assert client.inspect_container("taskmanagement_postgres")["State"]["Pid"] != before
     finally:
         client.close()
+
+
+def test_no_request_fails_when_the_engine_is_killed(stack: Taskapp, email: str) -> None:
+    ada = _account(stack).sign_up(email)
+    for number in range(5):
+        assert ada.ask("POST", "/tasks", {"title": f"before {number}"})[0] == 201
+    with Requests(f"{stack.api}/health") as api, Requests(f"{stack.page}/api/health") as page:
+        time.sleep(0.5)
+        os.kill(engine_pid(stack.command.socket), signal.SIGKILL)
+        time.sleep(2)
+        assert ada.ask("POST", "/tasks", {"title": "while it was away"})[0] == 201
+        rows = [json.loads(line) for line in stack.ok("ps", "--format", "json").splitlines()]
+        time.sleep(0.5)
+    assert (api.failures, page.failures) == ([], [])
+    assert api.good > 20 and page.good > 20
+    assert {row["Service"]: row["State"] for row in rows} == {
+        "db": "running",
+        "backend": "running",
+        "frontend": "running",
+    }
+    assert "Ready in" in stack.ok("logs", "--no-log-prefix", "frontend")
+    assert "database system is ready" in stack.ok("logs", "--no-log-prefix", "db")
 
 
 def test_a_second_up_changes_nothing_and_is_quick(stack: Taskapp) -> None:

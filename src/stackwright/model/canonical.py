@@ -120,8 +120,13 @@ def _dns(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
     return value
 
 
+def _is_list_of_texts(value: Any) -> bool:
+    """Whether a value is what a short form is; a base that is extended has not been validated yet."""
+    return type(value) is Seq and all(type(item) is str for item in value)
+
+
 def _names_as_keys(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
-    if type(value) is not Seq:
+    if not _is_list_of_texts(value):
         return value
     made = Map(value.mark)
     for index, name in enumerate(value):
@@ -130,13 +135,14 @@ def _names_as_keys(long: _Long, value: Any, mark: Mark, rules: Rules, path: str)
 
 
 def _depends_on(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
-    if type(value) is Seq:
-        value = _names_as_keys(long, value, mark, rules, path)
+    listed = type(value) is Seq
+    value = _names_as_keys(long, value, mark, rules, path)
+    if type(value) is not Map:
+        return value
     for name, item in value.items():
-        at = value.mark_at(name)
-        if item is None:
-            value[name] = _filled(at, condition="service_started", required=True)
-        else:
+        if listed:
+            value[name] = _filled(value.mark_at(name), condition="service_started", required=True)
+        elif type(item) is Map:
             item.setdefault("condition", "service_started")
             item.setdefault("required", True)
     return value
@@ -144,7 +150,7 @@ def _depends_on(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) ->
 
 def _env_file(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
     value = _listed(long, value, mark, rules, path)
-    for index, item in enumerate(value):
+    for index, item in enumerate(value if type(value) is Seq else ()):
         if type(item) is str:
             value[index] = _filled(value.mark_at(index), path=item, required=True)
         elif type(item) is Map:
@@ -153,11 +159,11 @@ def _env_file(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> A
 
 
 def _text_of(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
-    return scalar_text(value)
+    return value if value is None or type(value) is Map or type(value) is Seq else scalar_text(value)
 
 
 def _key_values(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
-    if type(value) is not Seq:
+    if not _is_list_of_texts(value):
         return value
     made = Map(value.mark)
     for index, item in enumerate(value):
@@ -173,7 +179,7 @@ def _key_values(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) ->
 
 
 def _ssh(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
-    if type(value) is not Seq:
+    if not _is_list_of_texts(value):
         return value
     made = Map(value.mark)
     for index, item in enumerate(value):
@@ -223,8 +229,12 @@ def _ports(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
     made = Seq(value.mark)
     for index, item in enumerate(value):
         at = value.mark_at(index)
-        if type(item) is Map:
+        if type(item) is not str and type(item) is not int and type(item) is not float:
             made.add(item, at)
+            continue
+        if type(item) is float:
+            message = f"{path}[{index}]: {scalar_text(item)} is no port"
+            long.report.error("port", message, at, path, hint="put it in quotes")
             continue
         try:
             ports = parse_ports(scalar_text(item))

@@ -46,9 +46,8 @@ class Problem:
 
     def __str__(self) -> str:
         """Several lines for a person: place, message, excerpt with a caret, how it came there, a mend."""
-        place = (
-            f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " * bool(self.file)
-        )
+        file = _near(self.file)
+        place = f"{file}:{self.line}:{self.column}: " if self.line else f"{file}: " * bool(file)
         lines = [f"{place}{self.message} [{self.code}]"]
         if self.excerpt:
             lines += _excerpt(self.excerpt, self.line, self.column)

@@ -151,19 +151,7 @@ class _Extension:
         if len(context.report.problems) > problems:
             raise _UnusableError
         unique(model)
-        _lenient_canonical(model, context)
+        canonical(model, context.report, lenient=not context.settings.interpolate)
         unique(model)
         folder = os.path.relpath(os.path.dirname(path), context.working_dir)
         return resolve_paths(model, Folder(folder, context.home), context.report), resets
-
-
-def _lenient_canonical(model: Map, context: Context) -> None:
-    """Long forms of a file that was not validated: only of what has the right shape."""
-    from stackwright.model.schema.file import SERVICES
-    from stackwright.model.sources import Reporter
-
-    silent = Reporter(context.report.sources)
-    services = model.get("services")
-    if type(services) is Map:
-        SERVICES.check(services, services.mark, "services", silent)
-    canonical(model, context.report, lenient=not context.settings.interpolate)

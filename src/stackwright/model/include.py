@@ -31,13 +31,11 @@ def include(model: Map, context: Context, including: tuple[str, ...]) -> Map:
         including: the files that led here, outermost first.
     """
     entries = model.get("include")
-    if entries is None:
-        return model
-    if type(entries) is not Seq:
-        context.report.error("type", '"include" must be a list', model.mark_at("include"), "include")
-    else:
+    if type(entries) is Seq:
         for index, entry in enumerate(entries):
             _include(model, entry, entries.mark_at(index), context, including)
+    elif entries is not None:
+        context.report.error("type", "include must be a list", model.mark_at("include"), "include")
     model.drop("include")
     return model
 
@@ -45,9 +43,13 @@ def include(model: Map, context: Context, including: tuple[str, ...]) -> Map:
 def _include(model: Map, entry: Any, mark: Mark, context: Context, including: tuple[str, ...]) -> None:
     from stackwright.model.stages import read_files
 
+    if entry is not None and type(entry) is not Map and type(entry) is not str:
+        message = "an entry of include must be a path or a mapping"
+        context.report.error("type", message, mark, "include")
+        return
     paths = _texts(entry.get("path") if type(entry) is Map else entry)
     if not paths:
-        context.report.error("include", 'an entry of "include" needs a path', mark, "include")
+        context.report.warn('an entry of "include" has no path, so it does nothing')
         return
     files = [path if path.startswith("/") else join(context.working_dir, path) for path in paths]
     if files[0] in including:

@@ -149,6 +149,10 @@ def _braced(text: str, dollar: int) -> tuple[str, str, str, int]:
         what = "is not closed" if "}" not in text[at:] else "has no operator after the name"
         raise TemplateError(f'"{_shown(text, dollar)}" {what}', dollar)
     end = _closing(text, at)
+    if end < 0:
+        # Braces that do not match: the last one on the line closes, as in the reference.
+        line_end = text.find("\n", at)
+        end = text.rfind("}", at, len(text) if line_end < 0 else line_end)
     argument = text[at + len(operator) : end]
     if end < 0 or "\n" in argument:
         raise TemplateError(f'"{_shown(text, dollar)}" is not closed on its line', dollar)

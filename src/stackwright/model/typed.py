@@ -81,6 +81,7 @@ def _limit(value: Any) -> dict[str, int]:
 _UNITS: dict[Callable[[Any], Any], Callable[[Any], Any]] = {
     kinds.duration: parse_duration,
     kinds.size: int,
+    kinds.rate: int,
     kinds.file_mode: lambda value: int(value, 8),
     kinds.hosts: _pairs,
     kinds.ssh: _agents,

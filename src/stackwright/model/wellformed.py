@@ -80,7 +80,7 @@ def is_true(value: Any) -> bool:
 
 def _needs_target(what: str) -> Check:
     def check(element: Map, path: str, report: Reporter) -> None:
-        if element.get("target") in (None, ""):
+        if element.get("target") is None:
             report.error("missing", f'{path}: {what} needs a "target"', element.mark, path)
 
     return check
@@ -100,6 +100,7 @@ CHECKS: dict[str, Check] = {
     "services.*.deploy.resources.reservations.devices.[]": _device_request,
     "services.*.gpus.[]": _device_request,
     "services.*.volumes.[]": _needs_target("a volume"),
+    "services.*.devices.[]": _needs_target("a device"),
     "services.*.env_file.[]": _needs_path,
 }
 

@@ -81,6 +81,22 @@ def _env_files(value: Any) -> Any:
     return [file["path"] if file.get("required") else file for file in value]
 
 
+def _ulimits(value: Any) -> Any:
+    """Zeros are left out, even all of them."""
+    made = {}
+    for key, limit in value.items():
+        given = limit if isinstance(limit, dict) else {}
+        made[key] = {side: item for side, item in given.items() if item} if given or not limit else limit
+    return made
+
+
+def _build(value: Any) -> Any:
+    made = _plain(value)
+    if "ulimits" in made:
+        made["ulimits"] = _ulimits(made["ulimits"])
+    return made
+
+
 def _hook(hook: Any) -> Any:
     return {"command": hook.get("command"), **_plain(hook)}
 
@@ -136,6 +152,7 @@ def _blkio(value: Any) -> Any:
 _SPECIAL = {
     "annotations": _as_is,
     "blkio_config": _blkio,
+    "build": _build,
     "depends_on": _by_name,
     "deploy": _deploy,
     "develop": _develop,
@@ -149,5 +166,5 @@ _SPECIAL = {
     "pre_stop": _hooks,
     "storage_opt": _as_is,
     "sysctls": _as_is,
-    "ulimits": _as_is,
+    "ulimits": _ulimits,
 }

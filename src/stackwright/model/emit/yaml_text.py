@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stackwright.model.gonumbers import float_text
+from stackwright.model.marks import Timestamp
 from stackwright.model.read.scalars import plain
 
 TYPE_CHECKING = False
@@ -124,6 +125,8 @@ def _scalar(value: Any, indent: str) -> str:
         return "true"
     if value is False:
         return "false"
+    if isinstance(value, Timestamp):
+        return str(value)
     if isinstance(value, str):
         return _text(value, indent)
     if isinstance(value, dict):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stackwright.model.final.kinds import KindError
-from stackwright.model.marks import Map, Seq
+from stackwright.model.marks import Map, Seq, Timestamp
+from stackwright.model.read.scalars import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _sorted(value: Any) -> Any:
         listed.extend(_sorted(item) for item in value)
         listed.marks = value.marks
         return listed
-    return value
+    return Timestamp(rfc3339(value)) if type(value) is Timestamp else value
 
 
 class Value(Field):
@@ -68,11 +69,13 @@ class Value(Field):
 class Struct(Field):
     """A mapping with known keys, read in the order of the table; extensions come last."""
 
-    __slots__ = ("fields",)
+    __slots__ = ("fields", "fill")
 
-    def __init__(self, fields: Fields, *, keep: bool = True) -> None:
+    def __init__(self, fields: Fields, *, keep: bool = True, fill: dict[str, Any] | None = None) -> None:
         super().__init__(keep=keep)
         self.fields = fields
+        self.fill = fill
+        """What is printed for keys that are not given."""
 
     def read(self, value: Any, mark: Mark, path: str, report: Reporter) -> Any:
         made = Map(value.mark)
@@ -80,6 +83,8 @@ class Struct(Field):
         marks = value.marks
         for key, field in self.fields.items():
             if key not in value:
+                if self.fill is not None:
+                    made.put(key, self.fill[key], value.mark)
                 continue
             given = value[key]
             if given is None:

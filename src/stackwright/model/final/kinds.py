@@ -42,8 +42,12 @@ _BOOLEANS = {
 
 
 def text(value: Any) -> Any:
-    """A text; numbers become their text."""
-    return value if type(value) is str else scalar_text(value)
+    """A text; whole numbers become their text."""
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
+    raise KindError("type", f"must be a text, not {scalar_text(value)}", hint="put it in quotes")
 
 
 def boolean(value: Any) -> Any:
@@ -57,10 +61,10 @@ def boolean(value: Any) -> Any:
 
 
 def integer(value: Any) -> Any:
-    """A whole number, or its text."""
+    """A whole number, or its text; a fraction is cut off."""
     if type(value) is int:
         return value
-    if type(value) is float and value.is_integer():
+    if type(value) is float and abs(value) < 1 << 63:
         return int(value)
     try:
         return int(_plain_number(value))
@@ -76,7 +80,9 @@ def _plain_number(value: Any) -> str:
 
 
 def natural(value: Any) -> Any:
-    """A whole number that is not negative."""
+    """A whole number that is not negative. A text will not do."""
+    if type(value) is str:
+        raise KindError("type", f'must be a number, not the text "{value}"', hint="write it without quotes")
     number = integer(value)
     if number < 0:
         raise KindError("range", f"{number} is negative")
@@ -101,10 +107,17 @@ def duration(value: Any) -> Any:
 
 
 def size(value: Any) -> Any:
-    """A size in bytes, as a text (as the reference prints it)."""
+    """A size in bytes, as a text (as the reference prints it); None for 0, which sets nothing."""
+    text_of_size = rate(value)
+    return None if text_of_size == "0" else text_of_size
+
+
+def rate(value: Any) -> Any:
+    """Bytes or operations a second, as a text."""
     if type(value) is int:
         return str(value)
     if type(value) is float:
+        # The reference reads no fraction here; a size of half a byte means nothing either.
         return "0"
     try:
         return str(parse_size(value))
@@ -152,11 +165,15 @@ def health_test(value: Any) -> Any:
 def texts(value: Any) -> Any:
     """A list of texts, or one text."""
     made = Seq()
-    if type(value) is Seq:
-        made.mark, made.marks = value.mark, value.marks
-        made.extend(item if type(item) is str else scalar_text(item) for item in value)
-    else:
-        made.append(scalar_text(value))
+    if type(value) is not Seq:
+        made.append(text(value))
+        return made
+    made.mark, made.marks = value.mark, value.marks
+    for index, item in enumerate(value):
+        if type(item) is not str and type(item) is not int:
+            shown = scalar_text(item)
+            raise KindError("type", f"must be a list of texts, not {shown}", index, hint="put it in quotes")
+        made.append(item if type(item) is str else str(item))
     return made
 
 
@@ -203,7 +220,16 @@ def labels(value: Any) -> Any:
 
 
 def options(value: Any) -> Any:
-    """Options of a driver."""
+    """Options of a driver; any scalar will do."""
+    return _labels(value)
+
+
+def text_options(value: Any) -> Any:
+    """Options of a driver, where only texts and whole numbers will do."""
+    for key, item in value.items():
+        if type(item) is float or type(item) is bool:
+            message = f"{key} must be a text, not {scalar_text(item)}"
+            raise KindError("type", message, key, hint="put it in quotes")
     return _labels(value)
 
 
@@ -251,7 +277,7 @@ def ulimit(value: Any) -> Any:
     """One number, or soft and hard limits."""
     if type(value) is not Map:
         return integer(value)
-    return {key: integer(value[key]) for key in ("soft", "hard") if key in value}
+    return {key: integer(value.get(key, 0)) for key in ("soft", "hard")}
 
 
 def env_file(value: Any) -> Any:

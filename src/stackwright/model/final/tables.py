@@ -22,6 +22,7 @@ SIZE = Value(kinds.size)
 TEXTS = Value(kinds.texts)
 LABELS = Value(kinds.labels)
 OPTIONS = Value(kinds.options)
+TEXT_OPTIONS = Value(kinds.text_options)
 VARIABLES = Value(kinds.variables)
 HOSTS = Value(kinds.hosts)
 COMMAND = Value(kinds.command, keep=True)
@@ -85,8 +86,9 @@ _WATCH_RULE = Struct(
     }
 )
 
-_RATES = Items(Struct({"path": Value(kinds.text, keep=True), "rate": Value(kinds.size, keep=True)}))
-_WEIGHTS = Items(Struct({"path": Value(kinds.text, keep=True), "weight": NATURAL_GIVEN}))
+_PATH = Value(kinds.text, keep=True)
+_RATES = Items(Struct({"path": _PATH, "rate": Value(kinds.rate, keep=True)}, fill={"path": "", "rate": "0"}))
+_WEIGHTS = Items(Struct({"path": _PATH, "weight": NATURAL_GIVEN}, fill={"path": "", "weight": 0}))
 
 _BLKIO = Struct(
     {
@@ -168,7 +170,7 @@ MOUNT = Struct(
         "consistency": TEXT,
         "bind": Struct({"selinux": TEXT, "propagation": TEXT, "create_host_path": BOOL, "recursive": TEXT}),
         "volume": Struct({"labels": LABELS, "nocopy": BOOL, "subpath": TEXT}),
-        "tmpfs": Struct({"size": SIZE, "mode": INT}),
+        "tmpfs": Struct({"size": SIZE, "mode": NATURAL}),
         "image": Struct({"subpath": TEXT}),
     }
 )
@@ -287,7 +289,7 @@ SERVICE = Struct(
         "stdin_open": BOOL,
         "stop_grace_period": Value(kinds.duration, keep=True),
         "stop_signal": TEXT,
-        "storage_opt": OPTIONS,
+        "storage_opt": TEXT_OPTIONS,
         "sysctls": LABELS,
         "tmpfs": TEXTS,
         "tty": BOOL,
@@ -339,7 +341,7 @@ FILE_OBJECT = Struct(
         "external": BOOL,
         "labels": LABELS,
         "driver": TEXT,
-        "driver_opts": OPTIONS,
+        "driver_opts": TEXT_OPTIONS,
         "template_driver": TEXT,
     }
 )

@@ -61,7 +61,7 @@ class _Splitter:
         if self.quote in ("`", "("):
             self.word.append("\\" + sign)
         else:
-            self.word.append({"t": "\t", "n": "\n"}.get(sign, sign))
+            self.word.append(sign)
         self.has_word = True
 
     def space(self, sign: str) -> None:

@@ -108,8 +108,10 @@ def _is_decimal(text: str) -> bool:
     return bool(before) or (bool(point) and bool(after))
 
 
-def _float(text: str) -> float:
-    return float(text)
+def _float(text: str) -> float | str:
+    """A number; one too large for a double stays a text."""
+    number = float(text)
+    return text if number in (float("inf"), float("-inf")) else number
 
 
 def is_timestamp(text: str) -> bool:
@@ -152,3 +154,23 @@ def _is_time(text: str) -> bool:
         return False
     hour, minute, second = map(int, parts)
     return hour < 24 and minute < 60 and second < 60 and (not fraction or fraction.isdigit())
+
+
+def rfc3339(text: str) -> str:
+    """A YAML date or time as Go prints it: ``2020-01-02T00:00:00Z``."""
+    date, time = text, ""
+    for sign in "Tt ":
+        if sign in text:
+            date, _, time = text.partition(sign)
+            break
+    year, month, day = date.split("-")
+    zone = "Z"
+    if time and time[-1] in "Zz":
+        time = time[:-1]
+    elif time and (cut := max(time.rfind("+"), time.rfind("-"))) > 0:
+        time, zone = time[:cut], time[cut:]
+    clock, _, fraction = (time or "0:0:0").partition(".")
+    hour, minute, second = clock.split(":")
+    part = f".{fraction.rstrip('0')}" if fraction.strip("0") else ""
+    stamp = f"{hour.zfill(2)}:{minute.zfill(2)}:{second.zfill(2)}{part}"
+    return f"{year}-{month.zfill(2)}-{day.zfill(2)}T{stamp}{zone}"

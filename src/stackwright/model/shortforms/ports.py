@@ -25,13 +25,17 @@ def parse_ports(text: str) -> list[dict[str, Any]]:
     if address:
         if address.startswith("[") and address.endswith("]"):
             address = address[1:-1]
+        elif ":" in address:
+            raise PortError(f'"{text}": an IPv6 address needs brackets: [{address}]')
         if not is_ip(address):
             raise PortError(f'"{text}": "{address}" is no IP address')
     target, _, protocol = target.partition("/")
-    protocol = protocol.lower() or "tcp"
+    protocol = protocol.partition("/")[0].lower() or "tcp"
     if not target:
         raise PortError(f'"{text}" names no container port')
     first, last = _range(target, "container port", text)
+    if first == 0:
+        raise PortError(f'"{text}": 0 is no container port')
     host_first, host_last = _range(published, "host port", text) if published else (0, 0)
     if published and (last - first) != (host_last - host_first) and first != last:
         raise PortError(

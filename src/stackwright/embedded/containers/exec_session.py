@@ -15,7 +15,7 @@ from contextlib import suppress
 from stackwright.embedded.kernel import namespaces as ns
 from stackwright.embedded.kernel import prctl, terminal
 from stackwright.embedded.kernel.call import KernelError
-from stackwright.embedded.kernel.cgroups import cgroup
+from stackwright.embedded.kernel.cgroups import Cgroup, cgroup
 from stackwright.embedded.kernel.process import start_ticks
 
 from . import init, messages, process, reaper, state, wire
@@ -82,10 +82,11 @@ class Session:
         stdio = None if request.spec.process.tty else self._pipes()
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         ns.enter(f"/proc/{request.pid}/ns/pid", "pid")
-        self.pid = os.fork()
+        group = cgroup(request.cgroup)
+        self.pid = group.fork()
         if self.pid == 0:
             close_all_but(theirs.fileno(), target, *(stdio or ()))
-            _become(request, target, theirs, stdio)
+            _become(request, group, target, theirs, stdio)
         self.pidfd = os.pidfd_open(self.pid)
         theirs.close()
         for fd in {*(stdio or ()), target}:
@@ -180,7 +181,9 @@ class Session:
             self.client.close_when_sent()
 
 
-def _become(request: Any, target: int, channel: _socket.socket, stdio: init.Stdio | None) -> NoReturn:
+def _become(
+    request: Any, group: Cgroup, target: int, channel: _socket.socket, stdio: init.Stdio | None
+) -> NoReturn:
     """The child: enter the container and turn into the program."""
     stage = "namespaces"
     try:
@@ -188,7 +191,7 @@ def _become(request: Any, target: int, channel: _socket.socket, stdio: init.Stdi
         prctl.set_dumpable(False)
         prctl.set_parent_death_signal(signal.SIGKILL)
         host = process.Host()
-        cgroup(request.cgroup).join()
+        group.join()
         ns.setns(target, _JOINED)
         os.close(target)
         stage = "process"

@@ -157,7 +157,7 @@ class Monitor:
             ns.unshare(ns.CLONE_NEWPID)
         elif pid_namespace != "host":
             ns.enter(pid_namespace, "pid")
-        self.pid = os.fork()
+        self.pid = self.group.fork()
         if self.pid == 0:
             close_all_but(theirs.fileno(), *(stdio or ()))
             init.run(spec, self.group, theirs, stdio, self.calls)

@@ -62,6 +62,10 @@ class Cgroup:
         """Make the directories. Raises KernelError."""
         raise NotImplementedError
 
+    def fork(self) -> int:
+        """As os.fork for a process with a single thread. The child calls `join` before anything else."""
+        return os.fork()
+
     def join(self) -> None:
         """Move the calling, single-threaded process in."""
         raise NotImplementedError

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 from stackwright.embedded.kernel.call import KernelError
+from stackwright.embedded.kernel.fork import fork_into
 
 from .base import Cgroup, DeviceRule, Figures, cpu_quota, device_number, make_directory, swap_limit
 from .files import number, pairs, read_or, write
@@ -25,6 +26,9 @@ _IO_KEYS = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "writ
 class CgroupV2(Cgroup):
     """A group of the unified hierarchy; "" as mount point means: no cgroups at all, nothing is limited."""
 
+    _born_inside = False
+    """Whether this process was forked straight into the group."""
+
     @property
     def _directory(self) -> str:
         return f"{self.hierarchies.v2}/{self.path}"
@@ -39,8 +43,21 @@ class CgroupV2(Cgroup):
             _enable_controllers(directory)
             directory = f"{directory}/{part}"
 
+    def fork(self) -> int:
+        if not self.hierarchies.v2:
+            return os.fork()
+        directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            pid = fork_into(directory)
+        except KernelError:
+            return os.fork()  # an old kernel; `join` moves it
+        finally:
+            os.close(directory)
+        self._born_inside = pid == 0
+        return pid
+
     def join(self) -> None:
-        if self.hierarchies.v2:
+        if self.hierarchies.v2 and not self._born_inside:
             write(f"{self._directory}/cgroup.procs", 0)
 
     def apply(self, resources: Resources, *, first: bool) -> list[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stackwright.embedded.containers.starter import launch_starter
@@ -46,6 +48,38 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import large libraries without what costs time and serves nothing here.
+
+    aiohttp reads the host's whole bundle of certificate authorities when imported, a fifth of the engine's
+    start. Every request that the engine makes names a context of its own (images/registry/trust.py); the
+    default one stays without authorities and so trusts nobody.
+    """
+    import gc
+    import ssl
+
+    def nothing(*_: object) -> None:
+        return None
+
+    names = ("load_default_certs", "set_default_verify_paths")
+    inherited = {name: name in vars(ssl.SSLContext) for name in names}
+    kept = {name: getattr(ssl.SSLContext, name) for name in names}
+    gc.disable()
+    for name in names:
+        setattr(ssl.SSLContext, name, nothing)
+    try:
+        yield
+    finally:
+        for name in names:
+            if inherited[name]:
+                setattr(ssl.SSLContext, name, kept[name])
+            else:
+                delattr(ssl.SSLContext, name)
+        gc.enable()
+        gc.freeze()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit codes: 0 ended as asked, 1 could not serve, 2 wrong usage, 3 another engine serves this
     directory."""
@@ -53,8 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
     starter = launch_starter()
     import logging
 
-    from stackwright.embedded import daemon
-    from stackwright.embedded.lifecycle.instance import AlreadyServed
+    with quick_imports():
+        from stackwright.embedded import daemon
+        from stackwright.embedded.lifecycle.instance import AlreadyServed
 
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr

@@ -121,4 +121,4 @@ def test_a_file_that_is_missing_or_not_text_is_named(project: Project) -> None:
     assert "compose.yaml" in _refused(project, "up", "-d")
     (project.folder / "compose.yaml").unlink()
     said = _refused(project, "up", "-d")
-    assert "no configuration file" in said
+    assert "no Compose file in" in said

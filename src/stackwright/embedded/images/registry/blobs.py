@@ -12,6 +12,9 @@ from stackwright.embedded.images.registry.client import ATTEMPTS, RegistryClient
 from stackwright.embedded.images.registry.errors import RegistryError, RegistryUnreachable
 from stackwright.embedded.images.registry.manifest import Descriptor
 
+FIRST_PAUSE = 0.3
+"""Seconds before the first new attempt; doubled each time."""
+
 
 async def fetch(
     client: RegistryClient, wanted: Descriptor, target: Path, downloaded: Callable[[int], None]
@@ -34,7 +37,7 @@ async def fetch(
                 raise
             if attempt == ATTEMPTS:
                 raise RegistryUnreachable(client.domain, error) from error
-            await asyncio.sleep(0.3 * 2**attempt)
+            await asyncio.sleep(FIRST_PAUSE * 2**attempt)
             continue
         if f"sha256:{digest.hexdigest()}" == wanted.digest:
             part.rename(target)

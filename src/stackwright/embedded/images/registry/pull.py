@@ -38,6 +38,14 @@ class Puller:
         self, reference: Reference, platform: Platform, auth: RegistryAuth | None, progress: Progress
     ) -> Image:
         """Fetch what is missing and name it; the errors are those of registry/errors and NotFound."""
+        try:
+            return await self._pull(reference, platform, auth, progress)
+        except RegistryRefused as error:
+            raise pull_denied(reference.familiar_name, error.message.partition(": ")[2]) from error
+
+    async def _pull(
+        self, reference: Reference, platform: Platform, auth: RegistryAuth | None, progress: Progress
+    ) -> Image:
         async with RegistryClient(reference.domain, reference.path, auth) as client:
             top, found = await self._manifest(client, reference, platform)
             progress({"status": f"Pulling from {reference.path}", "id": reference.tag or reference.digest})
@@ -78,8 +86,6 @@ class Puller:
             return await client.body(
                 f"manifests/{reference.digest or reference.tag}", accept=manifests.ACCEPT
             )
-        except RegistryRefused as error:
-            raise pull_denied(reference.familiar_name, error.message.partition(": ")[2]) from error
         except RegistryError as error:
             if error.status != 404:
                 raise

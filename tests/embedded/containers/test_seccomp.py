@@ -10,12 +10,14 @@ from stackwright.embedded.containers.syscalls import filter_for
 
 ROOT = pytest.mark.root
 TRY = """
-import ctypes, errno, threading
+import ctypes, errno, os, threading
 libc = ctypes.CDLL(None, use_errno=True)
 def call(*args):
     result = libc.syscall(*map(ctypes.c_long, args))
     return 'ok' if result >= 0 else errno.errorcode[ctypes.get_errno()]
-threading.Thread(target=lambda: None).start()
+thread = threading.Thread(target=lambda: None)
+thread.start(); thread.join()
+while len(os.listdir('/proc/self/task')) > 1: pass
 for name, args in CALLS: print(name, call(*args))
 """
 CALLS = [

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.embedded.containers.conftest import Host, changed, monitors_of, output_of
+from tests.embedded.containers.conftest import Host, changed, gone, monitors_of, output_of
 
 from stackwright.embedded.containers.running import Running, cgroup_of
 from stackwright.embedded.containers.runtime import Sandbox, StartError
@@ -93,7 +93,7 @@ async def test_failed_start_leaves_nothing(host: Host) -> None:
     with pytest.raises(StartError):
         await host.runtime.start(spec)
     assert cgroup_of(spec).directories() == []
-    assert monitors_of(spec) == []
+    await gone(lambda: not monitors_of(spec))
 
 
 async def test_error_of_the_network_set_up_ends_the_start(host: Host) -> None:

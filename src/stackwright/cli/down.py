@@ -29,7 +29,7 @@ def down(
 
     async def main() -> int:
         from stackwright.run import down as runs
-        from stackwright.run.up import check_services
+        from stackwright.run.session import check_services
 
         async with session(options, project) as opened:
             if known:

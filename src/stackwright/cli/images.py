@@ -35,7 +35,7 @@ def build(
     from stackwright.run.events import Note
     from stackwright.run.executor import together
     from stackwright.run.images import Images
-    from stackwright.run.up import check_services
+    from stackwright.run.session import check_services
 
     project = load_project(options, services)
     given = {
@@ -85,8 +85,7 @@ def pull(
     from stackwright.run.events import Note, Progress
     from stackwright.run.executor import together
     from stackwright.run.images import Images
-    from stackwright.run.session import place
-    from stackwright.run.up import check_services
+    from stackwright.run.session import check_services, place
 
     project = load_project(options, services)
 

@@ -95,8 +95,7 @@ def ps(
     statuses: tuple[str, ...],
 ) -> int:
     """List containers."""
-    from stackwright.run.session import containers
-    from stackwright.run.up import check_services
+    from stackwright.run.session import check_services, containers
 
     project, known = load_or_name(options, services)
     wanted = set(statuses)

@@ -42,8 +42,7 @@ def logs(
     """View output from containers."""
     from stackwright.plan.observed import Container
     from stackwright.run import logs as runs
-    from stackwright.run.session import containers
-    from stackwright.run.up import check_services
+    from stackwright.run.session import check_services, containers
 
     project, known = load_or_name(options, services)
     if tail not in ("all",) and not tail.isdigit():

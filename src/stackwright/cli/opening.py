@@ -44,19 +44,17 @@ def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Projec
 
 
 def load_or_name(options: GlobalOptions, services: Sequence[str] = ()) -> tuple[Project, bool]:
-    """The project; with a project name and no Compose file an empty one of that name, and False."""
+    """The project; with a project name and no usable Compose file an empty one of that name, and False.
+
+    What runs carries the name, so looking at it or ending it must not need the files.
+    """
     name = options.project_name or os.environ.get("COMPOSE_PROJECT_NAME", "")
     try:
         return load_project(options, services), True
-    except ModelErrors as errors:
-        if name and not options.files and not errors_in_a_file(errors):
-            return Project(name=name, working_dir=str(_here())), False
+    except ModelErrors:
+        if name and not options.files:
+            return Project(name=name, working_dir=_here()), False
         raise
-
-
-def errors_in_a_file(errors: ModelErrors) -> bool:
-    """Whether a Compose file was found at all."""
-    return any(problem.file for problem in errors.problems)
 
 
 def _here() -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -176,7 +175,7 @@ class Live(Printer):
     def _draw(self, *, everything: bool = False) -> None:
         if not self.lines:
             return
-        size = shutil.get_terminal_size()
+        size = _size(self.out)
         done = sum(line.state != "working" for line in self.lines.values())
         rows = [f"[+] Running {done}/{len(self.lines)}"]
         shown = list(self.lines.items())
@@ -205,6 +204,18 @@ class Live(Printer):
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
+
+
+def _size(out: TextIO) -> os.terminal_size:
+    try:
+        return os.get_terminal_size(out.fileno())
+    except OSError:
+        return os.terminal_size((80, 24))
+
+
+def columns() -> int:
+    """The width of what progress is written to."""
+    return _size(sys.stderr).columns
 
 
 def _transferred(parts: dict[str, tuple[int, int]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
 import sys
 import time
@@ -15,7 +14,7 @@ from functools import partial
 
 from stackwright.cli import waterfall
 from stackwright.cli.logview import LogView
-from stackwright.cli.progress import Live, colourful
+from stackwright.cli.progress import Live, colourful, columns
 from stackwright.engine.errors import ApiError
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import UpOptions
@@ -27,9 +26,9 @@ from stackwright.run.events import Note
 from stackwright.run.executor import together
 from stackwright.run.images import Images
 from stackwright.run.logs import Ended, Follower, Line
-from stackwright.run.session import Session, containers, observe
-from stackwright.run.timeline import Timeline
-from stackwright.run.up import Up, check_services
+from stackwright.run.session import Session, check_services, containers, observe
+from stackwright.run.timeline import Timeline, process_start
+from stackwright.run.up import Up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,7 @@ class UpFlags:
         """The run that they ask for."""
         build = False if self.no_build else (True if self.build else None)
         images = Images(session, pull=self.pull, build=build, quiet_pull=self.quiet_pull)
-        return Up(session, self.options(), images, self.timeout)
+        return Up(session, self.options(), images, self.timeout, Timeline(begin=process_start()))
 
 
 async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
@@ -114,7 +113,7 @@ def print_timeline(timeline: Timeline, draw: str) -> None:
     if draw == "json":
         sys.stderr.write(json.dumps({"timeline": waterfall.as_json(timeline)}) + "\n")
         return
-    text = waterfall.render(timeline, min(120, shutil.get_terminal_size().columns))
+    text = waterfall.render(timeline, min(120, columns()))
     if text:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

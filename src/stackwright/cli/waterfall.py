@@ -41,9 +41,14 @@ def render(timeline: Timeline, columns: int = 80) -> str:
     lines.append(f"Critical path: {steps or 'nothing took time'}")
     lines.append(
         f"  services' own boot {share.boot:.2f} s ({share.boot_percent:.0f} %), "
-        f"images {share.images:.2f} s, ours {share.ours:.2f} s"
+        f"images {share.images:.2f} s, ours {share.ours:.2f} s (start-up {_start_up(timeline):.2f} s)"
     )
     return "\n".join(lines)
+
+
+def _start_up(timeline: Timeline) -> float:
+    """From the start of the process to the first step: interpreter, model, finding the engine."""
+    return min(span.begin for span in timeline.spans.values()) - timeline.begin
 
 
 def _headline(timeline: Timeline) -> str:

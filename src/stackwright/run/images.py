@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from stackwright.engine.errors import PullFailed
 from stackwright.model.types import Service
 from stackwright.plan.labels import image_name
-from stackwright.run import build as builds
 from stackwright.run.errors import ImageMissing
 from stackwright.run.events import Note, Output, Progress, Transfer
 from stackwright.run.session import Session, image_id, place
@@ -157,6 +156,8 @@ class Images:
         return ImageMissing(f"there is no stand-in for image {name}", hint="try --images auto", place=where)
 
     async def _build(self, service: Service, name: str) -> str:
+        from stackwright.run import build as builds  # packs archives: too heavy for who builds nothing
+
         async def base(reference: str) -> None:
             await self.reference(
                 reference,

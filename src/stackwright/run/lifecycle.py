@@ -18,9 +18,9 @@ from stackwright.run.errors import RunError
 from stackwright.run.events import Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
-from stackwright.run.session import Session
+from stackwright.run.session import Session, check_services
 from stackwright.run.session import containers as list_containers
-from stackwright.run.up import check_services, hooks
+from stackwright.run.up import hooks
 from stackwright.run.watch import watching
 
 

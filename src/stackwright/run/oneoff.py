@@ -20,9 +20,9 @@ from stackwright.run import containers
 from stackwright.run.attach import converse
 from stackwright.run.errors import RunError
 from stackwright.run.images import Images
-from stackwright.run.session import Session, observe
+from stackwright.run.session import Session, check_services, observe
 from stackwright.run.session import containers as list_containers
-from stackwright.run.up import Up, check_services
+from stackwright.run.up import Up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from stackwright.engine.client import EngineClient
 from stackwright.model.project import Project
 from stackwright.plan import labels
 from stackwright.plan.observed import Container, Observed
+from stackwright.run.errors import NoSuchService
 from stackwright.run.events import Event, Sink, ignore
 
 ImageSource = Literal["auto", "registry", "recipe"]
@@ -70,3 +71,18 @@ async def image_id(engine: EngineClient, reference: str) -> str:
 def place(project: Project, path: str) -> str:
     """`file:line` of a place in the model such as `services.db.healthcheck`, or empty."""
     return project.locate(path)
+
+
+def check_services(session: Session, names: tuple[str, ...] | list[str]) -> None:
+    """Raise `NoSuchService` for a name that the model does not have."""
+    known = session.project.services
+    for name in names:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else ""
+            if name in session.project.disabled_services:
+                profiles = ", ".join(session.project.disabled_services[name].profiles)
+                hint = f"it belongs to a profile that is not active: --profile {profiles}"
+            raise NoSuchService(f"no such service: {name}", hint=hint)

@@ -11,12 +11,12 @@ from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.run import containers, readiness, resources
-from stackwright.run.errors import NoSuchService, ServiceFailed
+from stackwright.run.errors import ServiceFailed
 from stackwright.run.events import Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
-from stackwright.run.session import Session, observe
+from stackwright.run.session import Session, check_services, observe
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
@@ -177,18 +177,3 @@ async def hooks(session: Session, name: str, container: str) -> None:
         if code != 0:
             text = output.decode("utf-8", "replace").strip()
             raise ServiceFailed(name, f"service {name}: post_start hook ended with exit code {code}: {text}")
-
-
-def check_services(session: Session, names: tuple[str, ...] | list[str]) -> None:
-    """Raise `NoSuchService` for a name that the model does not have."""
-    known = session.project.services
-    for name in names:
-        if name not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else ""
-            if name in session.project.disabled_services:
-                profiles = ", ".join(session.project.disabled_services[name].profiles)
-                hint = f"it belongs to a profile that is not active: --profile {profiles}"
-            raise NoSuchService(f"no such service: {name}", hint=hint)

@@ -6,8 +6,8 @@ Own code because it runs in every monitor: dnslib would cost each of them more m
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple  # not a dataclass: every monitor would carry what that module imports
 
 A, PTR, AAAA, OPT, ANY = 1, 12, 28, 41, 255
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
@@ -28,8 +28,7 @@ class Malformed(ValueError):  # noqa: N818 - read as "except dns.Malformed"
         self.reply = reply
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """The one question of a query."""
 
     id: int

@@ -30,7 +30,7 @@ from stackwright.embedded.networks.service import NetworkService
 from stackwright.embedded.state import Database
 
 _CLONE_NEWNET = 0x40000000
-_PATIENCE = 90
+_PATIENCE = 240
 _libc = ctypes.CDLL(None, use_errno=True)
 TIMEOUT = 3.0
 

@@ -13,9 +13,12 @@ from contextlib import suppress
 from typing import Protocol
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
-_SPLICE_MOVE, _SPLICE_NONBLOCK = 1, 2
+_SPLICE_FLAGS = 1 | 2  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK
 _F_SETPIPE_SZ = 1031
 _CHUNK = 1 << 18
+_COPY = 1 << 16
+_SMALL_TALK = 1 << 17
+"""Bytes after which a direction is worth a pipe."""
 _ROUNDS = 8
 """Turns of one connection before the others get theirs."""
 _ACCEPTS = 64
@@ -67,45 +70,71 @@ class StreamProxy:
 
 
 class _Direction:
-    """One way of a connection: source → pipe → destination."""
+    """One way of a connection. Small talk is copied; a stream that grows goes through a pipe instead.
 
-    __slots__ = ("buffered", "destination", "ended", "finished", "pipe", "source")
+    A pipe costs four system calls more than a short exchange has in all; a copy costs throughput.
+    """
+
+    __slots__ = ("_buffer", "_in_pipe", "_moved", "_pipe", "destination", "ended", "finished", "source")
 
     def __init__(self, source: socket.socket, destination: socket.socket) -> None:
         self.source = source
         self.destination = destination
-        self.pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.buffered = 0
         self.ended = False  # the source sent its last byte
         self.finished = False  # the destination has it, and was told so
-        with suppress(OSError):  # above the user's allowance: the default size does as well
-            fcntl.fcntl(self.pipe[1], _F_SETPIPE_SZ, _CHUNK)
+        self._buffer = b""
+        self._moved = 0
+        self._pipe: tuple[int, int] | None = None
+        self._in_pipe = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes wait for room in the destination."""
+        return bool(self._buffer or self._in_pipe)
 
     def pump(self) -> None:
         """Move what can be moved now; OSError when either side broke."""
-        for _ in range(_ROUNDS):
-            moved = False
-            if not self.ended and self.buffered == 0:
-                count = _splice(self.source.fileno(), self.pipe[1])
-                if count == 0:
-                    self.ended = True
-                elif count:
-                    self.buffered += count
-                    moved = True
-            if self.buffered:
-                count = _splice(self.pipe[0], self.destination.fileno())
-                if count:
-                    self.buffered -= count
-                    moved = True
-            if self.ended and not self.buffered and not self.finished:
-                self.finished = True
-                self.destination.shutdown(socket.SHUT_WR)
-            if not moved:
-                return
+        with suppress(BlockingIOError):
+            for _ in range(_ROUNDS):
+                if self.finished:
+                    return
+                if self._pipe:
+                    self._splice(self._pipe)
+                else:
+                    self._copy()
+                if self.ended and not self.pending:
+                    self.finished = True
+                    self.destination.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        for descriptor in self.pipe:
-            os.close(descriptor)
+        """Safe to call twice."""
+        if self._pipe:
+            for descriptor in self._pipe:
+                os.close(descriptor)
+            self._pipe = None
+
+    def _copy(self) -> None:
+        if not self._buffer:
+            self._buffer = self.source.recv(_COPY)
+            self.ended = not self._buffer
+        if self._buffer:
+            count = self.destination.send(self._buffer)
+            self._buffer = self._buffer[count:]
+            self._moved += count
+            if self._moved >= _SMALL_TALK and not self._buffer:
+                self._open_pipe()
+
+    def _splice(self, pipe: tuple[int, int]) -> None:
+        if not self._in_pipe:
+            self._in_pipe = os.splice(self.source.fileno(), pipe[1], _CHUNK, flags=_SPLICE_FLAGS)
+            self.ended = not self._in_pipe
+        if self._in_pipe:
+            self._in_pipe -= os.splice(pipe[0], self.destination.fileno(), self._in_pipe, flags=_SPLICE_FLAGS)
+
+    def _open_pipe(self) -> None:
+        with suppress(OSError):  # out of descriptors: copying goes on
+            self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            fcntl.fcntl(self._pipe[1], _F_SETPIPE_SZ, _CHUNK)  # beyond the user's allowance the default does
 
 
 class _Connection:
@@ -184,17 +213,9 @@ class _Connection:
 
 def _wanted(out: _Direction, into: _Direction) -> int:
     """Events that a socket has to be watched for: data from it if there is room, room in it if there is data."""
-    reading = _READ if not out.ended and not out.buffered else 0
-    writing = _WRITE if into.buffered else 0
+    reading = _READ if not out.ended and not out.pending else 0
+    writing = _WRITE if into.pending else 0
     return reading | writing
-
-
-def _splice(source: int, destination: int) -> int | None:
-    """Bytes moved, 0 at the end, None when it would block."""
-    try:
-        return os.splice(source, destination, _CHUNK, flags=_SPLICE_MOVE | _SPLICE_NONBLOCK)
-    except BlockingIOError:
-        return None
 
 
 def _reset(side: socket.socket) -> None:

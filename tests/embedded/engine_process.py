@@ -15,6 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+OTHER_ENGINE = os.environ.get("STACKWRIGHT_TEST_ENGINE") == "docker"
+ours_only = pytest.mark.skipif(
+    OTHER_ENGINE, reason="says what is particular to this engine, not to Docker 20.10"
+)
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -31,22 +37,84 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-class EngineProcess:
-    """`python -m stackwright.embedded serve` on a temporary state folder and socket."""
+class EngineClient:
+    """What tests ask of an engine, whichever it is: requests, and the real `docker` client."""
 
-    def __init__(self, *, idle_seconds: float = 0) -> None:
-        # A short path: the names of Unix sockets are limited to 107 bytes.
-        self.root = Path(tempfile.mkdtemp(prefix="sw-"))
-        self.state_dir = self.root / "state"
-        self.socket = self.root / "e.sock"
-        self.log = self.root / "engine.log"
-        self._idle_seconds = idle_seconds
-        self.process: subprocess.Popen[bytes] | None = None
+    def __init__(self, root: Path, sock: Path) -> None:
+        self.root = root
+        self.socket = sock
 
     @property
     def address(self) -> str:
         """For DOCKER_HOST."""
         return f"unix://{self.socket}"
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, timeout: float = 60
+    ) -> tuple[int, Any]:
+        """Status and decoded answer (JSON where it is, else bytes)."""
+        status, _, data = self.exchange(method, path, body, raw=raw, timeout=timeout)
+        try:
+            return status, json.loads(data)
+        except ValueError:
+            return status, data
+
+    def exchange(
+        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, timeout: float = 60
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Status, headers and body."""
+        connection = UnixConnection(self.socket, timeout)
+        try:
+            data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
+            headers = {"Content-Type": "application/json"} if data is not None else {}
+            connection.request(method, path, data, headers)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def docker(
+        self, *arguments: str, stdin: str | bytes | None = None, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the real `docker` client against this engine."""
+        environment = {
+            **os.environ, "DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "0",
+            "DOCKER_CONFIG": str(self.root / "docker-config"), "DOCKER_CLI_HINTS": "false",
+        }  # fmt: skip
+        environment.pop("DOCKER_CONTEXT", None)
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            ["docker", *arguments],
+            input=data,
+            capture_output=True,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
+        result = subprocess.CompletedProcess(
+            done.args,
+            done.returncode,
+            done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"),
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(
+                f"docker {' '.join(arguments)}: {result.returncode}\n{result.stdout}{result.stderr}"
+            )
+        return result
+
+
+class EngineProcess(EngineClient):
+    """`python -m stackwright.embedded serve` on a temporary state folder and socket."""
+
+    def __init__(self, *, idle_seconds: float = 0) -> None:
+        # A short path: the names of Unix sockets are limited to 107 bytes.
+        root = Path(tempfile.mkdtemp(prefix="sw-"))
+        super().__init__(root, root / "e.sock")
+        self.state_dir = self.root / "state"
+        self.log = self.root / "engine.log"
+        self._idle_seconds = idle_seconds
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -103,57 +171,3 @@ class EngineProcess:
                 self.process.kill()
                 self.process.wait()
             shutil.rmtree(self.root, ignore_errors=True)
-
-    def request(
-        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, timeout: float = 60
-    ) -> tuple[int, Any]:
-        """Status and decoded answer (JSON where it is, else bytes)."""
-        status, _, data = self.exchange(method, path, body, raw=raw, timeout=timeout)
-        try:
-            return status, json.loads(data)
-        except ValueError:
-            return status, data
-
-    def exchange(
-        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, timeout: float = 60
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """Status, headers and body."""
-        connection = UnixConnection(self.socket, timeout)
-        try:
-            data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
-            headers = {"Content-Type": "application/json"} if data is not None else {}
-            connection.request(method, path, data, headers)
-            response = connection.getresponse()
-            return response.status, response.headers, response.read()
-        finally:
-            connection.close()
-
-    def docker(
-        self, *arguments: str, stdin: str | bytes | None = None, check: bool = True, timeout: float = 60
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the real `docker` client against this engine."""
-        environment = {
-            **os.environ, "DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "0",
-            "DOCKER_CONFIG": str(self.root / "docker-config"), "DOCKER_CLI_HINTS": "false",
-        }  # fmt: skip
-        environment.pop("DOCKER_CONTEXT", None)
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
-            ["docker", *arguments],
-            input=data,
-            capture_output=True,
-            env=environment,
-            timeout=timeout,
-            check=False,
-        )
-        result = subprocess.CompletedProcess(
-            done.args,
-            done.returncode,
-            done.stdout.decode(errors="replace"),
-            done.stderr.decode(errors="replace"),
-        )
-        if check and result.returncode != 0:
-            raise AssertionError(
-                f"docker {' '.join(arguments)}: {result.returncode}\n{result.stdout}{result.stderr}"
-            )
-        return result

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.embedded.engine_process import EngineProcess
+from tests.embedded.engine_process import EngineClient
 from tests.peers import IMAGE
 
 pytestmark = pytest.mark.root
@@ -60,7 +60,7 @@ pytestmark = pytest.mark.root
     ],
 )  # fmt: skip
 def test_each_gets_one_message(
-    engine: EngineProcess, method: str, path: str, body: Any, status: int, message: str
+    engine: EngineClient, method: str, path: str, body: Any, status: int, message: str
 ) -> None:
     answered, shown = engine.request(method, path, body)
     assert answered == status, shown
@@ -80,13 +80,13 @@ def test_each_gets_one_message(
         b'{"Image": "x", "Env": {}}',
     ],
 )
-def test_malformed_json_is_a_bad_request(engine: EngineProcess, data: bytes) -> None:
+def test_malformed_json_is_a_bad_request(engine: EngineClient, data: bytes) -> None:
     status, shown = engine.request("POST", "/containers/create", raw=data)
     assert status == 400, shown
     assert "Traceback" not in json.dumps(shown) and shown["message"]
 
 
-def test_an_oversized_body_is_refused_within_bounds(engine: EngineProcess) -> None:
+def test_an_oversized_body_is_refused_within_bounds(engine: EngineClient) -> None:
     status, shown = engine.request(
         "POST", "/containers/create", raw=b'{"Image": "' + b"x" * 9_000_000 + b'"}'
     )
@@ -94,7 +94,7 @@ def test_an_oversized_body_is_refused_within_bounds(engine: EngineProcess) -> No
     assert "too large" in shown["message"]
 
 
-def test_garbage_instead_of_http_does_not_hurt(engine: EngineProcess) -> None:
+def test_garbage_instead_of_http_does_not_hurt(engine: EngineClient) -> None:
     for garbage in (
         b"\x00" * 100,
         b"GET\r\n\r\n",
@@ -112,7 +112,7 @@ def test_garbage_instead_of_http_does_not_hurt(engine: EngineProcess) -> None:
     assert engine.request("GET", "/_ping")[0] == 200
 
 
-def test_a_client_that_says_nothing_holds_nobody_up(engine: EngineProcess) -> None:
+def test_a_client_that_says_nothing_holds_nobody_up(engine: EngineClient) -> None:
     silent = [socket.socket(socket.AF_UNIX) for _ in range(100)]
     for client in silent:
         client.connect(str(engine.socket))
@@ -124,11 +124,11 @@ def test_a_client_that_says_nothing_holds_nobody_up(engine: EngineProcess) -> No
         client.close()
 
 
-def test_the_socket_lets_no_other_user_in(engine: EngineProcess) -> None:
+def test_the_socket_lets_no_other_user_in(engine: EngineClient) -> None:
     assert engine.socket.stat().st_mode & 0o777 == 0o600
 
 
-def test_headers_name_engine_and_version(engine: EngineProcess) -> None:
+def test_headers_name_engine_and_version(engine: EngineClient) -> None:
     for path in ("/_ping", "/v1.40/info", "/containers/none/json"):
         headers = engine.exchange("GET", path)[1]
         assert headers["Api-Version"] == "1.50"
@@ -139,7 +139,7 @@ def test_headers_name_engine_and_version(engine: EngineProcess) -> None:
     assert (status, data, headers["Builder-Version"]) == (200, b"", "1")
 
 
-def test_verbs_in_the_wrong_state_are_refused_in_dockers_words(engine: EngineProcess) -> None:
+def test_verbs_in_the_wrong_state_are_refused_in_dockers_words(engine: EngineClient) -> None:
     made = engine.request("POST", "/containers/create?name=still", {"Image": IMAGE, "Cmd": ["sleep", "100"]})[
         1
     ]["Id"]
@@ -159,7 +159,7 @@ def test_verbs_in_the_wrong_state_are_refused_in_dockers_words(engine: EnginePro
     assert engine.request("DELETE", "/containers/still?force=1")[0] == 204
 
 
-def test_a_port_in_use_fails_the_start_and_names_it(engine: EngineProcess) -> None:
+def test_a_port_in_use_fails_the_start_and_names_it(engine: EngineClient) -> None:
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
         taken.listen()
@@ -179,7 +179,7 @@ def test_a_port_in_use_fails_the_start_and_names_it(engine: EngineProcess) -> No
     engine.request("DELETE", "/containers/blocked?force=1")
 
 
-def test_two_hundred_clients_at_once_are_all_served(engine: EngineProcess) -> None:
+def test_two_hundred_clients_at_once_are_all_served(engine: EngineClient) -> None:
     clients = []
     for _ in range(200):
         client = socket.socket(socket.AF_UNIX)

@@ -7,24 +7,24 @@ import time
 from typing import Any
 
 import pytest
-from tests.embedded.engine_process import EngineProcess
+from tests.embedded.engine_process import EngineClient
 from tests.peers import IMAGE
 
 pytestmark = pytest.mark.root
 SECOND = 1_000_000_000
 
 
-def run(engine: EngineProcess, name: str, script: str, **check: Any) -> None:
+def run(engine: EngineClient, name: str, script: str, **check: Any) -> None:
     body = {"Image": IMAGE, "Cmd": ["sh", "-c", script], "Healthcheck": check}
     assert engine.request("POST", f"/containers/create?name={name}", body)[0] == 201
     assert engine.request("POST", f"/containers/{name}/start")[0] == 204
 
 
-def health(engine: EngineProcess, name: str) -> dict[str, Any]:
+def health(engine: EngineClient, name: str) -> dict[str, Any]:
     return dict(engine.request("GET", f"/containers/{name}/json")[1]["State"]["Health"])
 
 
-def wait_for(engine: EngineProcess, name: str, status: str, seconds: float = 20) -> float:
+def wait_for(engine: EngineClient, name: str, status: str, seconds: float = 20) -> float:
     begun = time.monotonic()
     while time.monotonic() - begun < seconds:
         if health(engine, name)["Status"] == status:
@@ -34,13 +34,13 @@ def wait_for(engine: EngineProcess, name: str, status: str, seconds: float = 20)
 
 
 @pytest.fixture(autouse=True)
-def cleared(engine: EngineProcess) -> Any:
+def cleared(engine: EngineClient) -> Any:
     yield
     for container in engine.request("GET", "/containers/json?all=1")[1]:
         engine.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")
 
 
-def test_healthy_is_seen_long_before_the_interval(engine: EngineProcess) -> None:
+def test_healthy_is_seen_long_before_the_interval(engine: EngineClient) -> None:
     run(
         engine,
         "quick",
@@ -53,7 +53,7 @@ def test_healthy_is_seen_long_before_the_interval(engine: EngineProcess) -> None
     assert listed[0]["Status"].endswith("(healthy)")
 
 
-def test_early_failures_are_not_held_against_a_starting_service(engine: EngineProcess) -> None:
+def test_early_failures_are_not_held_against_a_starting_service(engine: EngineClient) -> None:
     run(
         engine,
         "slow",
@@ -68,7 +68,7 @@ def test_early_failures_are_not_held_against_a_starting_service(engine: EnginePr
     wait_for(engine, "slow", "healthy")
 
 
-def test_unhealthy_after_the_retries_and_healthy_again_after_one_success(engine: EngineProcess) -> None:
+def test_unhealthy_after_the_retries_and_healthy_again_after_one_success(engine: EngineClient) -> None:
     run(
         engine,
         "moody",
@@ -94,7 +94,7 @@ def test_unhealthy_after_the_retries_and_healthy_again_after_one_success(engine:
     ]  # fmt: skip
 
 
-def test_a_hanging_check_is_killed_and_said_so(engine: EngineProcess) -> None:
+def test_a_hanging_check_is_killed_and_said_so(engine: EngineClient) -> None:
     run(
         engine,
         "hung",
@@ -111,13 +111,13 @@ def test_a_hanging_check_is_killed_and_said_so(engine: EngineProcess) -> None:
     assert sum("sleep 77" in row[-1] for row in processes) <= 1
 
 
-def test_a_check_whose_program_is_missing_is_a_failure_with_its_reason(engine: EngineProcess) -> None:
+def test_a_check_whose_program_is_missing_is_a_failure_with_its_reason(engine: EngineClient) -> None:
     run(engine, "wrong", "sleep 100", Test=["CMD", "no-such-check"], Interval=SECOND // 5, Retries=1)
     wait_for(engine, "wrong", "unhealthy")
     assert "executable file not found" in health(engine, "wrong")["Log"][-1]["Output"]
 
 
-def test_the_images_check_is_used_and_none_turns_it_off(engine: EngineProcess) -> None:
+def test_the_images_check_is_used_and_none_turns_it_off(engine: EngineClient) -> None:
     made = engine.request("POST", "/containers/create?name=seed", {"Image": IMAGE, "Cmd": ["sleep", "100"]})
     assert made[0] == 201
     check = {"Test": ["CMD", "true"]}

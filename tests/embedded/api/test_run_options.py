@@ -8,24 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.embedded.engine_process import EngineProcess
+from tests.embedded.engine_process import EngineClient
 from tests.peers import IMAGE
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("docker_cli")]
 
 
 @pytest.fixture(autouse=True)
-def no_containers_left(engine: EngineProcess) -> Iterator[None]:
+def no_containers_left(engine: EngineClient) -> Iterator[None]:
     yield
     for container in engine.request("GET", "/containers/json?all=1")[1]:
         engine.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")
 
 
-def run(engine: EngineProcess, *arguments: str) -> str:
+def run(engine: EngineClient, *arguments: str) -> str:
     return engine.docker("run", "--rm", *arguments).stdout
 
 
-def test_environment_directory_user_and_host_name(engine: EngineProcess) -> None:
+def test_environment_directory_user_and_host_name(engine: EngineClient) -> None:
     seen = run(
         engine, "-e", "A=b c", "-w", "/srv", "-u", "1000:5", "-h", "me", IMAGE, "sh", "-c",
         "echo $A; pwd; id -u; id -g; hostname",
@@ -33,12 +33,12 @@ def test_environment_directory_user_and_host_name(engine: EngineProcess) -> None
     assert seen.splitlines() == ["b c", "/srv", "1000", "5", "me"]
 
 
-def test_entrypoint_replaces_and_an_empty_one_clears(engine: EngineProcess) -> None:
+def test_entrypoint_replaces_and_an_empty_one_clears(engine: EngineClient) -> None:
     assert run(engine, "--entrypoint", "echo", IMAGE, "given") == "given\n"
     assert run(engine, "--entrypoint", "", IMAGE, "echo", "plain") == "plain\n"
 
 
-def test_a_read_only_root_with_a_tmpfs(engine: EngineProcess) -> None:
+def test_a_read_only_root_with_a_tmpfs(engine: EngineClient) -> None:
     script = "touch /x 2>/dev/null || echo refused; touch /scratch/x && echo written; grep -c ' /scratch ' /proc/mounts"
     assert (
         run(engine, "--read-only", "--tmpfs", "/scratch:size=1m", IMAGE, "sh", "-c", script)
@@ -46,7 +46,7 @@ def test_a_read_only_root_with_a_tmpfs(engine: EngineProcess) -> None:
     )
 
 
-def test_binds_read_only_and_read_write(engine: EngineProcess, tmp_path: Path) -> None:
+def test_binds_read_only_and_read_write(engine: EngineClient, tmp_path: Path) -> None:
     (tmp_path / "seen").write_text("seen")
     script = "cat /ro/seen; touch /ro/x 2>/dev/null || echo -n ' refused'; echo back > /rw/back"
     assert (
@@ -57,7 +57,7 @@ def test_binds_read_only_and_read_write(engine: EngineProcess, tmp_path: Path) -
 
 
 def test_a_bind_of_a_missing_folder_makes_it_and_the_long_form_refuses(
-    engine: EngineProcess, tmp_path: Path
+    engine: EngineClient, tmp_path: Path
 ) -> None:
     run(engine, "-v", f"{tmp_path}/made:/m", IMAGE, "true")
     assert (tmp_path / "made").is_dir()
@@ -73,12 +73,12 @@ def test_a_bind_of_a_missing_folder_makes_it_and_the_long_form_refuses(
     assert "bind source path does not exist" in refused.stderr
 
 
-def test_volumes_from_another_container(engine: EngineProcess) -> None:
+def test_volumes_from_another_container(engine: EngineClient) -> None:
     engine.docker("run", "--name", "giver", "-v", "/shared", IMAGE, "sh", "-c", "echo gift > /shared/x")
     assert run(engine, "--volumes-from", "giver:ro", IMAGE, "cat", "/shared/x") == "gift\n"
 
 
-def test_limits_on_memory_processes_and_processor(engine: EngineProcess) -> None:
+def test_limits_on_memory_processes_and_processor(engine: EngineClient) -> None:
     engine.docker(
         "run",
         "-d",
@@ -100,14 +100,14 @@ def test_limits_on_memory_processes_and_processor(engine: EngineProcess) -> None
     assert "can't fork" in forks.stderr
 
 
-def test_out_of_memory_is_reported_as_such(engine: EngineProcess) -> None:
+def test_out_of_memory_is_reported_as_such(engine: EngineClient) -> None:
     engine.docker("run", "--name", "greedy", "-m", "16m", IMAGE, "sh", "-c", "tail /dev/zero", check=False)
     state = json.loads(engine.docker("inspect", "greedy").stdout)[0]["State"]
     assert state["ExitCode"] == 137
     assert state["OOMKilled"]
 
 
-def test_capabilities_dropped_and_added(engine: EngineProcess) -> None:
+def test_capabilities_dropped_and_added(engine: EngineClient) -> None:
     assert (
         run(engine, "--cap-drop", "ALL", IMAGE, "sh", "-c", "chown 1 /tmp 2>/dev/null || echo refused")
         == "refused\n"
@@ -118,7 +118,7 @@ def test_capabilities_dropped_and_added(engine: EngineProcess) -> None:
     assert int(status.split()[1], 16) == 1
 
 
-def test_ulimits_and_init_and_names_of_hosts(engine: EngineProcess) -> None:
+def test_ulimits_and_init_and_names_of_hosts(engine: EngineClient) -> None:
     assert (
         run(engine, "--ulimit", "nofile=123:456", IMAGE, "sh", "-c", "ulimit -n; ulimit -Hn") == "123\n456\n"
     )
@@ -133,7 +133,7 @@ def test_ulimits_and_init_and_names_of_hosts(engine: EngineProcess) -> None:
     assert run(engine, "--init", IMAGE, "sh", "-c", "echo $$").strip() != "1"
 
 
-def test_network_modes_host_none_and_container(engine: EngineProcess) -> None:
+def test_network_modes_host_none_and_container(engine: EngineClient) -> None:
     assert "eth0" not in run(engine, "--network", "none", IMAGE, "ip", "link")
     engine.docker(
         "run", "-d", "--name", "first", IMAGE, "sh", "-c", "echo shared > /tmp/i; httpd -f -p 8080 -h /tmp"
@@ -146,7 +146,7 @@ def test_network_modes_host_none_and_container(engine: EngineProcess) -> None:
     assert host == Path("/proc/sys/kernel/hostname").read_text().strip()
 
 
-def test_links_on_the_default_bridge(engine: EngineProcess) -> None:
+def test_links_on_the_default_bridge(engine: EngineClient) -> None:
     engine.docker("run", "-d", "--name", "linked", IMAGE, "sleep", "100")
     assert (
         engine.docker(
@@ -156,7 +156,7 @@ def test_links_on_the_default_bridge(engine: EngineProcess) -> None:
     )
 
 
-def test_restart_on_failure_gives_up_after_its_count(engine: EngineProcess) -> None:
+def test_restart_on_failure_gives_up_after_its_count(engine: EngineClient) -> None:
     engine.docker(
         "run", "-d", "--name", "loser", "--restart", "on-failure:2", IMAGE, "sh", "-c", "echo try; exit 3"
     )
@@ -170,7 +170,7 @@ def test_restart_on_failure_gives_up_after_its_count(engine: EngineProcess) -> N
     assert engine.docker("logs", "loser").stdout == "try\n" * 3
 
 
-def test_restart_backs_off_and_stop_ends_it(engine: EngineProcess) -> None:
+def test_restart_backs_off_and_stop_ends_it(engine: EngineClient) -> None:
     engine.docker("run", "-d", "--name", "flapper", "--restart", "always", IMAGE, "true")
     time.sleep(1.2)
     count = json.loads(engine.docker("inspect", "flapper").stdout)[0]["RestartCount"]
@@ -182,7 +182,7 @@ def test_restart_backs_off_and_stop_ends_it(engine: EngineProcess) -> None:
     assert shown["RestartCount"] <= count + 1
 
 
-def test_log_rotation_keeps_what_it_is_told_to(engine: EngineProcess) -> None:
+def test_log_rotation_keeps_what_it_is_told_to(engine: EngineClient) -> None:
     script = "i=0; while [ $i -lt 3000 ]; do echo line-$i; i=$((i+1)); done"
     engine.docker(
         "run",
@@ -203,7 +203,7 @@ def test_log_rotation_keeps_what_it_is_told_to(engine: EngineProcess) -> None:
     assert lines == [f"line-{i}" for i in range(3000 - len(lines), 3000)]
 
 
-def test_udp_ports_and_port_ranges(engine: EngineProcess) -> None:
+def test_udp_ports_and_port_ranges(engine: EngineClient) -> None:
     engine.docker(
         "run",
         "-d",
@@ -222,7 +222,7 @@ def test_udp_ports_and_port_ranges(engine: EngineProcess) -> None:
     assert 39000 <= int(shown["80/tcp"][0]["HostPort"]) <= 39005
 
 
-def test_create_then_start_then_wait_gives_the_code_of_that_run(engine: EngineProcess) -> None:
+def test_create_then_start_then_wait_gives_the_code_of_that_run(engine: EngineClient) -> None:
     engine.docker("create", "--name", "later", IMAGE, "sh", "-c", "sleep 0.3; exit 8")
     engine.docker("start", "later")
     assert engine.docker("wait", "later").stdout == "8\n"

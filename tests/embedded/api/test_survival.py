@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.embedded.engine_process import EngineProcess
+from tests.embedded.engine_process import EngineClient, EngineProcess
 from tests.peers import IMAGE
 
 pytestmark = pytest.mark.root
 
 
-def run(engine: EngineProcess, name: str, *command: str, **host: Any) -> str:
+def run(engine: EngineClient, name: str, *command: str, **host: Any) -> str:
     """Create and start a container; returns its id."""
     config = host.pop("config", {})
     body = {"Image": IMAGE, "Cmd": list(command), "HostConfig": host, **config}
@@ -30,17 +30,17 @@ def run(engine: EngineProcess, name: str, *command: str, **host: Any) -> str:
     return str(made["Id"])
 
 
-def inspect(engine: EngineProcess, name: str) -> dict[str, Any]:
+def inspect(engine: EngineClient, name: str) -> dict[str, Any]:
     status, shown = engine.request("GET", f"/containers/{name}/json")
     assert status == 200, shown
     return dict(shown)
 
 
-def state(engine: EngineProcess, name: str) -> dict[str, Any]:
+def state(engine: EngineClient, name: str) -> dict[str, Any]:
     return dict(inspect(engine, name)["State"])
 
 
-def logs(engine: EngineProcess, name: str) -> str:
+def logs(engine: EngineClient, name: str) -> str:
     data = engine.exchange("GET", f"/containers/{name}/logs?stdout=1&stderr=1")[2]
     text = b""
     while data:

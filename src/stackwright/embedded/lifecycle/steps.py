@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from stackwright.embedded.builder.types import StepMount, StepSpec
 from stackwright.embedded.containers.runtime import Running, Sandbox, StartError
 from stackwright.embedded.containers.spec import (
@@ -31,6 +33,8 @@ from stackwright.embedded.lifecycle.wiring import RESOLVER
 from stackwright.embedded.networks.types import Endpoint, Network
 
 Output = Callable[[bytes], None]
+_SPEC = "step.json"
+"""In a step's directory: what it takes to find its monitor again."""
 
 
 class StepRunner:
@@ -41,8 +45,16 @@ class StepRunner:
         self._services = services
         self._root = services.state_dir / "steps"
 
-    def sweep(self) -> None:
-        """Remove what steps of an earlier engine left behind."""
+    async def sweep(self) -> None:
+        """End the steps that a killed engine left running (nobody waits for them now) and remove the rest."""
+        for file in self._root.glob(f"*/{_SPEC}"):
+            with suppress(OSError, msgspec.DecodeError, msgspec.ValidationError):
+                spec = msgspec.json.decode(file.read_bytes(), type=ContainerSpec)
+                left = await self._services.runtime.adopt(spec)
+                if isinstance(left, Running):
+                    with suppress(ProcessLookupError):
+                        await left.signal(signal.SIGKILL)
+                    await left.wait()
         shutil.rmtree(self._root, ignore_errors=True)
 
     async def __call__(self, step: StepSpec, output: Output) -> int:
@@ -84,6 +96,7 @@ class StepRunner:
         running: Running | None = None
         try:
             spec = self._specify(step, directory, network, endpoint)
+            (directory / _SPEC).write_bytes(msgspec.json.encode(spec))
             running = await self._services.runtime.start(spec, configure)
             status = await running.wait()
             if reading is not None:

@@ -25,8 +25,14 @@ KINDS = ("production", "staging", "development", "test")
 
 @click.command("check")
 @click.argument("files", nargs=-1, type=click.Path())
-@click.option("--format", "format_", type=click.Choice(["text", *FORMATS]), default="text", help="Form of the output")
-@click.option("--fail-on", type=click.Choice(["error", "warning", "advice", "never"]), help="Least severity that gives exit code 1 (default: error)")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", *FORMATS]), default="text", help="Form of the output"
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "advice", "never"]),
+    help="Least severity that gives exit code 1 (default: error)",
+)
 @click.option("--fix", is_flag=True, help="Mend what has one right mend; the changes are shown")
 @click.option("--diff", "diff_", is_flag=True, help="Show what --fix would change, and change nothing")
 @click.option("--rule", "only", multiple=True, metavar="CODE", help="Only these rules (code or name)")
@@ -78,7 +84,11 @@ def check(
 def _unique(places: list[Place]) -> list[Place]:
     seen: dict[tuple[object, ...], Place] = {}
     for place in places:
-        key = (place.folder, tuple(one.name for one in place.environments), tuple(one.files for one in place.environments))
+        key = (
+            place.folder,
+            tuple(one.name for one in place.environments),
+            tuple(one.files for one in place.environments),
+        )
         seen.setdefault(key, place)
     return list(seen.values())
 
@@ -111,7 +121,9 @@ def _show(result: Result, format_: str, options: GlobalOptions, *, advice: bool)
     if format_ != "text":
         sys.stdout.write(FORMATS[format_](result, folder))
         return
-    colour = options.ansi == "always" or (options.ansi == "auto" and sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    colour = options.ansi == "always" or (
+        options.ansi == "auto" and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    )
     sys.stdout.write(render(result, folder=folder, colour=colour, advice=advice))
 
 

@@ -62,7 +62,9 @@ def _of_flags(options: GlobalOptions, start: Path) -> Place:
     name = options.environment or "default"
     env_files = tuple(os.path.normpath(start / file) for file in options.env_files)
     home = options.project_directory and str(start)
-    one = Environment(name, kind_of(name), home or str(folder), files, env_files, tuple(options.profiles), "-f")
+    one = Environment(
+        name, kind_of(name), home or str(folder), files, env_files, tuple(options.profiles), "-f"
+    )
     return Place(folder, settings, (one,))
 
 

@@ -16,6 +16,7 @@ class GlobalOptions:
         "ansi",
         "engine",
         "env_files",
+        "environment",
         "files",
         "host_ca",
         "images",
@@ -31,6 +32,7 @@ class GlobalOptions:
         self.project_directory: str | None = None
         self.profiles: list[str] = []
         self.env_files: list[str] = []
+        self.environment: str | None = None
         self.progress: str = "auto"
         self.ansi: str = "auto"
         self.engine: str | None = None
@@ -64,6 +66,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag(("--project-directory",), "project_directory", "Alternate working directory"),
     Flag(("--profile",), "profiles", "Profile to enable", many=True),
     Flag(("--env-file",), "env_files", "Alternate environment file", many=True),
+    Flag(("-E", "--environment"), "environment", "Environment, such as production (see envs)"),
     Flag(
         ("--progress",),
         "progress",

@@ -14,6 +14,10 @@ from stackwright.cli.flags import FLAGS, Flag, GlobalOptions
 # verb -> (module:attribute, one line for --help). The line is here so that `--help` imports no verb.
 VERBS: dict[str, tuple[str, str]] = {
     "build": ("stackwright.cli.images:build", "Build or rebuild services"),
+    "check": (
+        "stackwright.cli.check:check",
+        "Find every mistake in every environment before anything starts",
+    ),
     "config": (
         "stackwright.cli.config:config",
         "Parse, resolve and render the compose file in canonical format",
@@ -41,6 +45,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "up": ("stackwright.cli.up:up", "Create and start containers"),
     "version": ("stackwright.cli.listing:version", "Show the Stackwright version information"),
 }
+
+
+KNOW_ENVIRONMENTS = frozenset({"check", "diff", "docs", "envs", "lsp"})
+"""Verbs that are about environments themselves, so `-E` is theirs to understand."""
 
 
 class LazyGroup(click.Group):
@@ -99,7 +107,12 @@ def _callback(**values: object) -> None:
             setattr(options, flag.dest, list(value))  # type: ignore[call-overload]
         elif value is not None:
             setattr(options, flag.dest, value)
-    click.get_current_context().obj = options
+    context = click.get_current_context()
+    if options.environment and context.invoked_subcommand not in KNOW_ENVIRONMENTS:
+        from stackwright.cli.environments import apply_environment
+
+        apply_environment(options)
+    context.obj = options
 
 
 group = LazyGroup(

@@ -22,7 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     from stackwright.cli.flags import split
 
     found = split(args)
-    if found is not None and args[found[1]] in FAST_VERBS:
+    # What `-E` stands for is found by click's way: it may have to read a folder.
+    if found is not None and args[found[1]] in FAST_VERBS and found[0].environment is None:
         from stackwright.cli import config  # type: ignore[attr-defined, unused-ignore]
 
         fast = getattr(config, "fast", None)

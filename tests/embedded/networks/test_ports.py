@@ -213,3 +213,27 @@ async def test_rules_and_proxy_work_behind_a_docker_like_forward_policy(tmp_path
             assert cannot_reach(neighbour.open(), (me.ipv4, 80))
         await service.close(keep_devices=False)
     assert subprocess.run(["iptables", "-S"], capture_output=True, text=True).stdout == before
+
+
+@isolated
+async def test_a_udp_client_with_a_fixed_port_follows_to_the_next_container(tmp_path: Path) -> None:
+    with (
+        networks(tmp_path) as service,
+        Guest() as first,
+        Guest() as second,
+        socket.socket(type=UDP) as client,
+    ):
+        await service.start()
+        old, new = await placed(service, first), await placed(service, second, container="d" * 64)
+        client.connect(("127.0.0.1", 8080))
+        client.settimeout(3)
+        with second.echo(80, UDP):
+            await service.publish("c" * 64, [port(old.ipv4, proto="udp")])
+            with first.echo(80, UDP):
+                client.send(b"one")
+                assert client.recv(100).endswith(b"one")
+            await service.unpublish("c" * 64)
+            await service.publish("d" * 64, [port(new.ipv4, proto="udp")])
+            client.send(b"two")  # the first container would refuse it
+            assert client.recv(100).endswith(b"two")
+        await service.close(keep_devices=False)

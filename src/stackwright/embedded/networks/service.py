@@ -25,6 +25,7 @@ from stackwright.embedded.errors import EngineError, Forbidden
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.networks import definition, host, render
 from stackwright.embedded.networks.addressing import Addressing
+from stackwright.embedded.networks.conntrack import forget_datagrams
 from stackwright.embedded.networks.ipam import parse as parse_plan
 from stackwright.embedded.networks.names import NameTables
 from stackwright.embedded.networks.rules import HostRules
@@ -330,7 +331,12 @@ class NetworkService:
     async def unpublish(self, container_id: str) -> None:
         """Remove the shortcuts of a container; safe to call twice."""
         self._rules.unpublish(self._store.ports.get(container_id, ()))
-        self._store.drop_ports(container_id)
+        ports = self._store.drop_ports(container_id)
+        datagrams = {
+            p.container_ip for p in ports if p.proto == "udp" and p.container_ip and ":" not in p.container_ip
+        }
+        if datagrams:
+            await asyncio.to_thread(forget_datagrams, datagrams)
 
     def published(self, container_id: str) -> tuple[PublishedPort, ...]:
         """What `publish` was last told for this container (kept in SQLite)."""

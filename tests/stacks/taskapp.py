@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -128,19 +129,26 @@ class Browser:
             element.send_keys(value)
 
     def click(self, selector: str) -> None:
-        self.find(selector).click()
+        """Press what is there, also if the page draws itself anew in the same moment."""
+
+        def press(_: webdriver.Chrome) -> bool:
+            self.find(selector).click()
+            return True
+
+        WebDriverWait(self.driver, 15, ignored_exceptions=[StaleElementReferenceException]).until(press)
 
     def tasks(self, status: str) -> list[str]:
-        column = f'[data-status="{status}"] .task-title'
-        return [element.text for element in self.driver.find_elements(By.CSS_SELECTOR, column)]
+        """The titles in one column, read in one go: the page may draw itself anew at any moment."""
+        return list(
+            self.driver.execute_script(
+                "return Array.from(document.querySelectorAll(arguments[0]), e => e.textContent)",
+                f'[data-status="{status}"] .task-title',
+            )
+        )
 
     def task(self, title: str, action: str) -> None:
-        """Press a button of one task."""
-        for element in self.driver.find_elements(By.CSS_SELECTOR, "[data-testid=task]"):
-            if element.find_element(By.CSS_SELECTOR, ".task-title").text == title:
-                element.find_element(By.CSS_SELECTOR, f"[data-action={action}]").click()
-                return
-        raise AssertionError(f"there is no task '{title}' on the page")
+        """Press a button of one task, by the name that a screen reader says: `Complete Buy milk`."""
+        self.click(f'[data-testid=task] [aria-label="{action} {title}"]')
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def test_an_interrupted_up_can_be_repeated_or_taken_down(box: Box, number: signa
         process = box.start("up", "-d")
         time.sleep(randomly.uniform(0.15, 0.6))
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=30)
         assert "Traceback" not in err
         box.ok("down")
         assert box.ps() == {}

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import docker
+from docker.errors import DockerException
 
 
 @dataclass
@@ -71,6 +75,23 @@ class Stackwright:
 
     def stop_engine(self) -> None:
         """Ends the engine and whatever it still runs, so that a failed test leaves nothing behind."""
+        if not (self.root / "state").exists():
+            return
+        self._engine("start")  # whoever killed it left its containers running
+        self._remove_containers()
+        self._engine("stop")
+
+    def _engine(self, verb: str) -> None:
         subprocess.run(
-            [*self.command("engine", "stop")], env=self.environ, capture_output=True, check=False, timeout=60
+            self.command("engine", verb), env=self.environ, capture_output=True, check=False, timeout=60
         )
+
+    def _remove_containers(self) -> None:
+        with suppress(DockerException, OSError):
+            client = docker.APIClient(base_url=f"unix://{self.socket}", version="1.41", timeout=30)
+            try:
+                for container in client.containers(all=True):
+                    client.remove_container(container["Id"], force=True, v=True)
+                client.prune_networks()
+            finally:
+                client.close()

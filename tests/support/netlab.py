@@ -208,7 +208,7 @@ def cannot_reach(client: socket.socket, to: tuple[str, int]) -> bool:
 
 @contextmanager
 def outside_world(subnet: str = "198.51.100") -> Iterator[Guest]:
-    """Another machine (address .1) beyond this "host" (.2), to which the host's default route leads."""
+    """Another machine (.1 and 2001:db8::1) beyond this "host" (.2 and ::2), to which its default routes lead."""
     with Guest() as world, Netlink.open() as host, Netlink.of_descriptor(world.netlink) as far:
         guest_end = veth("wan0", 0, world.netns, "eth0", "02:00:00:00:00:01", 1400)
         host.call(guest_end._replace(payload=_without_master(guest_end.payload)))
@@ -217,6 +217,10 @@ def outside_world(subnet: str = "198.51.100") -> Iterator[Guest]:
         host.call(address(near.index, f"{subnet}.2", 24, "wan0"), up(near.index, "wan0"))
         far.call(up(1, "lo"), address(other.index, f"{subnet}.1", 24, "eth0"), up(other.index, "eth0"))
         host.call(default_route(near.index, f"{subnet}.1", "wan0"))
+        host.call(
+            address(near.index, "2001:db8::2", 64, "wan0"), default_route(near.index, "2001:db8::1", "wan0")
+        )
+        far.call(address(other.index, "2001:db8::1", 64, "eth0"))
         yield world
 
 

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_killed_main_process_is_restarted_by_its_policy(project: Project) -> N
             with urllib.request.urlopen(f"http://127.0.0.1:{project.port}/kept.txt", timeout=2) as answer:
                 assert answer.read() == b"kept\n"
                 break
-        except OSError:
+        except (OSError, HTTPException):  # cut off in the middle, or not there yet
             time.sleep(0.1)
     else:
         raise AssertionError("the service did not come back")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.embedded.containers.conftest import Host, output_of, read_all
+from tests.embedded.containers.conftest import Host, monitors_of, output_of, read_all
 
 from stackwright.embedded.containers.runtime import Sandbox
+from stackwright.embedded.kernel.process import stat_fields
 
 pytestmark = pytest.mark.root
 
@@ -100,3 +101,36 @@ async def test_resizing_the_terminal_is_noticed(host: Host) -> None:
         await running.resize(60, 190)
         await running.wait()
     assert "60 190" in await output_of(running)
+
+
+async def test_a_reader_that_takes_its_time_gets_the_end_as_well(host: Host) -> None:
+    streams = []
+
+    async def attach(sandbox: Sandbox) -> None:
+        streams.append(await sandbox.attach())
+
+    running = await host.runtime.start(host.spec("seq 1 100000"), attach)
+    received = b""
+    async for _, data in streams[0]:
+        if not received:
+            await asyncio.sleep(1)
+        received += data
+    assert received.endswith(b"\n100000\n")
+    assert (await running.wait()).code == 0
+
+
+@pytest.mark.parametrize("tty", [False, True])
+async def test_a_process_that_closes_its_streams_does_not_keep_its_monitor_busy(
+    host: Host, tty: bool
+) -> None:
+    running = await host.start("exec 0<&- 1>&- 2>&-; exec sleep 100", open_stdin=True, tty=tty)
+    await asyncio.sleep(0.3)
+    (monitor,) = monitors_of(running.spec)
+    before = cpu_ticks(monitor)
+    await asyncio.sleep(0.5)
+    assert cpu_ticks(monitor) - before <= 5
+
+
+def cpu_ticks(pid: int) -> int:
+    fields = stat_fields(pid)
+    return int(fields[11]) + int(fields[12])

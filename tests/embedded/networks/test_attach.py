@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tests.support.netlab import (
     nft_tables,
     outside_world,
 )
+
+from stackwright.embedded.errors import EngineError
 
 pytestmark = pytest.mark.root
 
@@ -198,4 +201,60 @@ async def test_attaching_takes_a_few_milliseconds_at_most(tmp_path: Path) -> Non
         assert sorted(figures)[7] < 0.02  # about 1.5 ms on an idle machine; loose for a busy one
         for guest in guests:
             guest.close()
+        await service.close(keep_devices=False)
+
+
+@isolated
+async def test_ipv6_reaches_the_outside_with_the_hosts_address(tmp_path: Path) -> None:
+    with outside_world() as world, networks(tmp_path) as service, Guest() as guest:
+        await service.start()
+        network = await service.create("six", enable_ipv6=True)
+        await service.attach(await service.allocate(network, "c" * 64), guest, "eth0", True)
+        with world.echo(80, host="::"):
+            answer = ask(guest.open(family=socket.AF_INET6), ("2001:db8::1", 80))
+        assert answer == "2001:db8::2 hello"
+        await service.close(keep_devices=False)
+
+
+@isolated
+async def test_a_network_comes_back_after_the_engine_ended(tmp_path: Path) -> None:
+    with networks(tmp_path) as service:
+        await service.start()
+        made = await service.create("app")
+        await service.close(keep_devices=False)
+    assert devices() == {"lo"}
+    with networks(tmp_path) as service, Guest() as one, Guest() as two:
+        await service.start()
+        await service.recover({})
+        network = service.get("app")
+        assert network == made
+        await service.attach(await service.allocate(network, "c" * 64), one, "eth0", True)
+        target = await service.attach(await service.allocate(network, "d" * 64), two, "eth0", True)
+        with two.echo(80):
+            assert ask(one.open(), (target.ipv4, 80)).endswith("hello")
+        await service.close(keep_devices=False)
+
+
+@isolated
+async def test_a_bridge_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    with networks(tmp_path) as service, Guest() as guest:
+        await service.start()
+        network = await service.create("app")
+        subprocess.run(["ip", "link", "del", network.bridge], check=True)
+        await service.attach(await service.allocate(network, "c" * 64), guest, "eth0", True)
+        assert network.bridge in devices()
+        await service.close(keep_devices=False)
+
+
+@isolated
+async def test_a_container_that_is_gone_is_an_error_and_leaves_no_device(tmp_path: Path) -> None:
+    with networks(tmp_path) as service:
+        await service.start()
+        network = await service.create("app")
+        endpoint = await service.allocate(network, "c" * 64)
+        guest = Guest()
+        guest.close()
+        with pytest.raises(EngineError, match="failed to set up container networking"):
+            await service.attach(endpoint, guest, "eth0", True)
+        assert devices() == {"lo", network.bridge}
         await service.close(keep_devices=False)

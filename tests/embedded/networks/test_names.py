@@ -276,3 +276,16 @@ async def test_a_dns_server_in_the_container_can_have_port_53(tmp_path: Path) ->
                 assert addresses(query(guest, "dns")) == [me.ipv4]
                 assert addresses(query(guest, "dns", tcp=True)) == [me.ipv4]
         await service.close(keep_devices=False)
+
+
+@isolated
+async def test_the_default_bridge_knows_no_names_but_forwards(tmp_path: Path) -> None:
+    with networks(tmp_path) as service, Guest() as guest, upstream({"example.org": ["192.0.2.7"]}) as ns:
+        await service.start()
+        network = service.get("bridge")
+        await service.allocate(network, "d" * 64, names=["db"])
+        await service.attach(await service.allocate(network, "c" * 64, names=["web"]), guest, "eth0", True)
+        with guest.resolver([str(service.dns_table("c" * 64))], [ns]):
+            assert query(guest, "db").header.rcode == RCODE.NXDOMAIN
+            assert addresses(query(guest, "example.org")) == ["192.0.2.7"]
+        await service.close(keep_devices=False)

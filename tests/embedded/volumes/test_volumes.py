@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from stackwright.embedded.errors import BadParameter, Conflict, NotFound
 from stackwright.embedded.state import Database
 from stackwright.embedded.volumes.service import VolumeService

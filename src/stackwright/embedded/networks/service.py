@@ -28,6 +28,7 @@ from stackwright.embedded.networks.addressing import Addressing
 from stackwright.embedded.networks.conntrack import forget_datagrams
 from stackwright.embedded.networks.ipam import parse as parse_plan
 from stackwright.embedded.networks.names import NameTables
+from stackwright.embedded.networks.netlink import NetlinkError
 from stackwright.embedded.networks.rules import HostRules
 from stackwright.embedded.networks.sandbox import open_sandbox
 from stackwright.embedded.networks.store import Store
@@ -276,16 +277,9 @@ class NetworkService:
         self._rules.let_through(network)
         wired = msgspec.structs.replace(endpoint, ifname=ifname)
         self._store.put_endpoint(wired)
-        if not self._wiring.has_bridge(network):
-            self._make_bridge(network)
+        way_out = not network.internal and (default_route or not has_way_out)
         try:
-            self._wiring.connect(
-                network,
-                wired,
-                sandbox,
-                ifname,
-                default_route=not network.internal and (default_route or not has_way_out),
-            )
+            self._connect(network, wired, sandbox, default_route=way_out)
         except OSError as error:
             self._store.put_endpoint(endpoint)
             raise EngineError(f"failed to set up container networking: {error.strerror or error}") from error
@@ -365,6 +359,18 @@ class NetworkService:
             self._wiring.create_bridge(network)
         self._rules.admit(network, self._all_ports())
         return network
+
+    def _connect(
+        self, network: Network, endpoint: Endpoint, sandbox: Sandbox, *, default_route: bool
+    ) -> None:
+        self._make_bridge(network)
+        try:
+            self._wiring.connect(network, endpoint, sandbox, endpoint.ifname, default_route=default_route)
+        except NetlinkError:
+            if self._wiring.find_bridge(network):
+                raise
+            self._make_bridge(network)  # somebody removed the bridge under us
+            self._wiring.connect(network, endpoint, sandbox, endpoint.ifname, default_route=default_route)
 
     def _all_ports(self) -> Iterator[PublishedPort]:
         for ports in self._store.ports.values():

@@ -20,7 +20,7 @@ from stackwright.embedded.kernel.process import start_ticks
 
 from . import init, messages, process, reaper, state, wire
 from .loop import READ, Loop
-from .monitor import LINGER, StartFailed, become_daemon, close_all_but
+from .monitor import StartFailed, become_daemon, close_all_but, close_all_when_sent
 from .streams import Client, Streams
 
 TYPE_CHECKING = False
@@ -173,12 +173,7 @@ class Session:
         self.client.send(
             wire.message(messages.EXITED, code=code if code >= 0 else 128 - code, signal=max(0, -code))
         )
-        self.client.on_close = lambda client: self.loop.stop()
-        self.loop.call_later(LINGER, self.loop.stop)
-        if self.client.closed:
-            self.loop.stop()
-        else:
-            self.client.close_when_sent()
+        close_all_when_sent(self.loop, [self.client])
 
 
 def _become(

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from .spec import ContainerSpec
 
-LINGER = 10.0
-"""Seconds that attached clients get to take the last output after the container has ended."""
+LINGER = 3600.0
+"""Seconds that attached clients get to take the last output after the container has ended (a pager is slow)."""
 
 
 class StartFailed(Exception):  # noqa: N818 - named after the message it becomes
@@ -101,7 +101,6 @@ class Monitor:
         self.listener: _socket.socket | None = None
         self.control: list[Client] = []
         self.streams: Streams | None = None
-        self.ended = False
 
     def run(self) -> None:
         """Start the container and serve until it has ended. Reports a failed start instead of raising."""
@@ -351,17 +350,27 @@ class Monitor:
         self.group.remove()
         state.write_exit(self.spec.directory, status)
         goodbye = wire.message(messages.EXITED, **status)
-        for client in list(self.control):
+        for client in self.control:
             client.send(goodbye)
-            client.close_when_sent()
-        self.streams.close_clients()
-        self.ended = True
-        self.loop.call_later(LINGER, self.loop.stop)
-        self._stop_when_idle()
+        close_all_when_sent(self.loop, [*self.control, *self.streams.take_clients()])
 
-    def _stop_when_idle(self) -> None:
-        assert self.streams is not None
-        if self.streams.idle and all(client.idle for client in self.control):
-            self.loop.stop()
-        else:
-            self.loop.call_later(0.02, self._stop_when_idle)
+
+def close_all_when_sent(loop: Loop, clients: list[Client]) -> None:
+    """Stop the loop once each client got everything or went away, after LINGER seconds at the latest."""
+    waiting = set(clients)
+
+    def closed(client: Client) -> None:
+        waiting.discard(client)
+        if not waiting:
+            loop.stop()
+
+    for client in clients:
+        client.on_close = closed
+        if client.closed:
+            waiting.discard(client)
+    for client in list(waiting):
+        client.close_when_sent()
+    if waiting:
+        loop.call_later(LINGER, loop.stop)
+    else:
+        loop.stop()

@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 
 from . import wire
-from .loop import READ, WRITE, Loop
+from .loop import ERROR, HANGUP, READ, WRITE, Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,11 +52,6 @@ class Client:
     def congested(self) -> bool:
         """Whether too much waits to be sent."""
         return len(self._out) > CONGESTED
-
-    @property
-    def idle(self) -> bool:
-        """Whether everything was sent (or nobody is there to take it)."""
-        return self.closed or not self._out
 
     def send(self, data: bytes) -> None:
         """Send a frame, now or when the peer reads."""
@@ -180,7 +175,7 @@ class Streams:
         os.set_blocking(fd, False)
         self._stdin = fd
         self._stdin_is_tty = tty
-        self._loop.register(fd, 0, lambda mask: self._write_stdin())
+        self._loop.register(fd, 0, self._on_stdin)
 
     def attach(self, client: Client) -> None:
         """Start copying to `client` the streams it asked for."""
@@ -221,15 +216,10 @@ class Streams:
             self._log.close()
             self._log = None
 
-    @property
-    def idle(self) -> bool:
-        """Whether every attached client got everything."""
-        return all(client.idle for client in self._clients)
-
-    def close_clients(self) -> None:
-        """End of output for the attached clients, after what they still have to get."""
-        for client in list(self._clients):
-            client.close_when_sent()
+    def take_clients(self) -> list[Client]:
+        """The attached clients, from now on the caller's to close."""
+        clients, self._clients = self._clients, []
+        return clients
 
     def _on_readable(self, fd: int) -> None:
         self._read(fd)
@@ -270,6 +260,12 @@ class Streams:
         if self._sources.pop(fd, None) is not None:
             self._loop.unregister(fd)
             os.close(fd)
+
+    def _on_stdin(self, mask: int) -> None:
+        if mask & (ERROR | HANGUP):  # nobody has it open any more
+            self._close_stdin()
+        else:
+            self._write_stdin()
 
     def _write_stdin(self) -> None:
         if self._stdin < 0:

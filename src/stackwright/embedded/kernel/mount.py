@@ -102,6 +102,11 @@ def pivot_root(new_root: str, put_old: str) -> None:
     syscall(f"pivot_root to {new_root}", number, encode(new_root), encode(put_old))
 
 
+# Some distributions turn these on by default; the upper folder of a build step or a commit becomes a layer,
+# and must hold whole files at their own places, not references into the layers below.
+_PLAIN_UPPER = "redirect_dir=off,metacopy=off,index=off"
+
+
 def overlay(lower: list[str] | tuple[str, ...], upper: str, work: str, target: str) -> None:
     """Mount an overlay (`lower` topmost first) on `target`.
 
@@ -129,7 +134,7 @@ def _overlay_data(directories: list[str]) -> str:
     *lower, upper, work = (
         path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for path in directories
     )
-    return f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work}"
+    return f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work},{_PLAIN_UPPER}"
 
 
 def open_tree(path: str, *, recursive: bool = True) -> int:

@@ -215,8 +215,9 @@ class RegistryClient:
 def _why(error: Exception) -> str:
     """The cause without the library's wrapping ("Cannot connect to host x:443 ssl:<object at 0x…> [...]")."""
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    text = getattr(cause, "verify_message", "") or getattr(cause, "strerror", "") or str(cause)
-    return str(text) or type(error).__name__
+    number = getattr(cause, "errno", None)
+    known = os.strerror(number) if isinstance(number, int) and number > 0 else getattr(cause, "strerror", "")
+    return getattr(cause, "verify_message", "") or known or str(cause) or type(error).__name__
 
 
 def _basic(auth: RegistryAuth) -> str:

@@ -56,7 +56,7 @@ class Request:
         self.project_name = project_name
         self.env_files = [os.fspath(file) for file in env_files] if env_files else None
         self.profiles = list(profiles) if profiles else None
-        self.environment = dict(os.environ if environment is None else environment)
+        self.environment = _process_environment() if environment is None else dict(environment)
         self.start = os.path.abspath(os.fspath(working_directory) if working_directory else os.getcwd())
         self.services = list(services)
         self.all_resources = all_resources
@@ -64,6 +64,24 @@ class Request:
         self.settings = settings or Settings()
         self.unsaved = unsaved or {}
         """Texts that stand for the files of these absolute paths: what an editor holds, what a fix would write."""
+
+
+def _process_environment() -> dict[str, str]:
+    """The environment as it was given to the process.
+
+    In the C locale Python itself sets ``LC_CTYPE`` (PEP 538), which is not to reach anybody's containers.
+    """
+    environment = dict(os.environ)
+    if environment.get("LC_CTYPE") == "C.UTF-8" and not (
+        environment.get("LANG") or environment.get("LC_ALL")
+    ):
+        try:
+            with open("/proc/self/environ", "rb") as given:
+                if not any(entry.startswith(b"LC_CTYPE=") for entry in given.read().split(b"\0")):
+                    del environment["LC_CTYPE"]
+        except OSError:
+            pass
+    return environment
 
 
 class Model:
@@ -187,7 +205,8 @@ def _read(request: Request, report: Reporter) -> Model | None:
     if name is None:
         return None
     if settings.normalise:
-        normalise(raw, name, context.environment)
+        # Without interpolation nothing of the environment shows, as in the reference.
+        normalise(raw, name, context.environment if settings.interpolate else Environment({}))
     if not settings.interpolate:
         return _unread(raw, name, files, context)
     data = _first("name", name, PROJECT.read(raw, raw.mark, "", report))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def resolve_env_files(services: Map, context: Context) -> None:
     """Lay each service's ``environment`` over what its env files give, and drop ``env_file``; in place."""
     for name, service in services.items():
+        _inherit(service.get("environment") or {}, context)
         files = service.get("env_file")
         if not files:
             continue
@@ -48,6 +49,13 @@ def resolve_env_files(services: Map, context: Context) -> None:
                 read_variables(path, lookup, found, context, mark)
         _replace(service, "environment", _over(environment, found, "env_file"))
         service.drop("env_file")
+
+
+def _inherit(environment: dict[str, str | None], context: Context) -> None:
+    """Variables without a value get the environment's (already done where the model was normalised)."""
+    for key, value in environment.items():
+        if value is None:
+            environment[key] = context.environment.get(key)
 
 
 def _described(file: dict[str, Any]) -> tuple[str, bool, str]:

@@ -59,13 +59,20 @@ class Context:
         settings: Settings,
         contents: dict[str, tuple[int, bytes]] | None = None,
         unsaved: Mapping[str, bytes] | None = None,
+        base: str = "",
     ) -> None:
         self.working_dir = working_dir
+        self._base = base
         self.environment = environment
         self.report = report
         self.settings = settings
         self.contents = contents if contents is not None else {}
         self.unsaved = unsaved or {}
+
+    @property
+    def base(self) -> str:
+        """What relative paths are joined to: the folder, as the including project sees it."""
+        return self._base or self.working_dir
 
     @property
     def traced(self) -> bool:
@@ -92,7 +99,8 @@ class Context:
     def inside(self, working_dir: str, environment: Environment) -> Context:
         """The context of an included project. Its paths are resolved even where the main project's are not."""
         settings = Settings(interpolate=self.settings.interpolate)
-        return Context(working_dir, environment, self.report, settings, self.contents, self.unsaved)
+        base = os.path.relpath(working_dir, self.working_dir)
+        return Context(working_dir, environment, self.report, settings, self.contents, self.unsaved, base)
 
 
 def read_files(
@@ -108,7 +116,7 @@ def read_files(
     fill_defaults(model)
     check_elements(model, context.report)
     if context.settings.resolve_paths:
-        resolve_paths(model, Folder(context.working_dir, context.home), context.report)
+        resolve_paths(model, Folder(context.base, context.home), context.report)
     return model
 
 

@@ -46,6 +46,6 @@ def _form(value: Any, field: Field) -> Any:
         return [_form(item, field.item) for item in value]
     if isinstance(field, Value) and field.kind is kinds.env_file:
         return value["path"] if value.get("required") else value
-    if isinstance(field, Value) and field.kind is kinds.ulimit and value == 0:
-        return {"soft": 0, "hard": 0}
+    if isinstance(field, Value) and field.kind is kinds.ulimit:
+        return value or {"soft": 0, "hard": 0}
     return sorted_form(value)

@@ -123,13 +123,14 @@ class Items(Field):
 
 
 class ByName(Field):
-    """A mapping with any keys, sorted; entries without a value stay empty (None)."""
+    """A mapping with any keys, sorted. Entries without a value stay so (None), or with ``fill`` are empty."""
 
-    __slots__ = ("item",)
+    __slots__ = ("fill", "item")
 
-    def __init__(self, item: Field) -> None:
+    def __init__(self, item: Field, *, fill: bool = False) -> None:
         super().__init__()
         self.item = item
+        self.fill = fill
 
     def read(self, value: Any, mark: Mark, path: str, report: Reporter) -> Any:
         made = Map(value.mark)
@@ -137,6 +138,8 @@ class ByName(Field):
         for key in sorted(value):
             pair = value.marks.get(key) or (value.mark, value.mark)
             item = value[key]
+            if item is None and self.fill:
+                item = Map(pair[1])
             new = None if item is None else self.item.read(item, pair[1], f"{path}.{key}", report)
             if new is _FAILED:
                 made.broken = True

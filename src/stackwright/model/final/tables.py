@@ -352,10 +352,10 @@ PROJECT = Struct(
     {
         "name": TEXT,
         "services": ByName(SERVICE),
-        "networks": ByName(NETWORK),
-        "volumes": ByName(VOLUME),
-        "secrets": ByName(FILE_OBJECT),
-        "configs": ByName(FILE_OBJECT),
+        "networks": ByName(NETWORK, fill=True),
+        "volumes": ByName(VOLUME, fill=True),
+        "secrets": ByName(FILE_OBJECT, fill=True),
+        "configs": ByName(FILE_OBJECT, fill=True),
         "models": ByName(MODEL),
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+import sqlite3
 
 import msgspec
 from aiohttp import web
@@ -63,6 +64,10 @@ async def respond(route: Route, call: Call) -> web.StreamResponse:
         return refusal(error.message, error.status)
     except (ConnectionError, TimeoutError) as error:
         return refusal(str(error) or "the connection was lost", 500)
+    except (OSError, sqlite3.OperationalError) as error:
+        # A full disk, a missing right: the client is told which, the log has where.
+        log.warning("%s %s: %s", call.request.method, call.request.path, error, exc_info=True)
+        return refusal(str(error), 500)
     except Exception:
         log.exception("%s %s failed", call.request.method, call.request.path)
         return refusal("internal error of the engine; its log has the details", 500)

@@ -11,13 +11,14 @@ from stackwright.embedded.images.types import Image
 from stackwright.embedded.lifecycle.config import CreateRequest, HostConfig, as_words
 from stackwright.embedded.lifecycle.files import ContainerFiles, bind_source
 from stackwright.embedded.lifecycle.inherit import inherit
-from stackwright.embedded.lifecycle.manager import check_policy, parse_signal
 from stackwright.embedded.lifecycle.mounts import parse_volumes_from, plan_mounts
 from stackwright.embedded.lifecycle.names import invent_name
 from stackwright.embedded.lifecycle.ports import check_ports
 from stackwright.embedded.lifecycle.privileges import capabilities, security_options
 from stackwright.embedded.lifecycle.record import Container, MountPoint, now_ns
+from stackwright.embedded.lifecycle.restart import check_policy
 from stackwright.embedded.lifecycle.services import Services
+from stackwright.embedded.lifecycle.signals import parse_signal
 from stackwright.embedded.lifecycle.specs import DEFAULT_SHM, log_config
 from stackwright.embedded.lifecycle.supervisor import Supervisor
 from stackwright.embedded.lifecycle.wiring import Wiring, network_mode

@@ -56,26 +56,34 @@ class Launcher:
 
             return await self._services.runtime.start(spec, configure)
         except StartError as error:
-            await self._wiring.release(container)
+            await self._undo(container)
             status = 400 if error.stage == _CLIENTS_FAULT else 500
             raise StartFailed(str(error), code=error.code, status=status) from error
         except UserNotFound as error:
-            await self._wiring.release(container)
+            await self._undo(container)
             raise StartFailed(str(error.args[0]), code=126, status=400) from error
+        except OSError as error:
+            await self._undo(container)
+            raise StartFailed(f"starting the container: {error}", code=128, status=500) from error
         except BaseException:
-            await self._wiring.release(container)
+            await self._undo(container)
             raise
 
-    def last_spec(self, container_id: str) -> ContainerSpec | None:
-        """What the container was last started with, to adopt it."""
+    def run_of(self, container_id: str) -> ContainerSpec | None:
+        """What the container was started with, if it may still run: written before the start, gone after
+        the end."""
         row = self._services.database.execute(
             "SELECT spec FROM runs WHERE container = ?", (container_id,)
         ).fetchone()
         return container_spec(row["spec"]) if row else None
 
     def forget(self, container_id: str) -> None:
-        """Drop what `last_spec` gives."""
+        """The run is over."""
         self._services.database.execute("DELETE FROM runs WHERE container = ?", (container_id,))
+
+    async def _undo(self, container: Container) -> None:
+        self.forget(container.id)
+        await self._wiring.release(container)
 
     def _remember(self, spec: ContainerSpec) -> None:
         self._services.database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (spec.id, encode(spec)))

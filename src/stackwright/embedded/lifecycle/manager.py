@@ -9,19 +9,20 @@ from typing import Any
 
 from stackwright.embedded.containers.runtime import AttachStream, Running
 from stackwright.embedded.errors import BadParameter, Conflict, EngineError
-from stackwright.embedded.lifecycle.config import HostConfig, RestartPolicy, convert, to_docker
+from stackwright.embedded.lifecycle.config import HostConfig, convert, to_docker
 from stackwright.embedded.lifecycle.files import ContainerFiles
 from stackwright.embedded.lifecycle.launcher import Launcher
 from stackwright.embedded.lifecycle.live import PendingAttach, Streams
 from stackwright.embedded.lifecycle.machine import UP, Status, check
 from stackwright.embedded.lifecycle.record import Container
+from stackwright.embedded.lifecycle.restart import check_policy
 from stackwright.embedded.lifecycle.services import Services
+from stackwright.embedded.lifecycle.signals import parse_signal, stop_signal
 from stackwright.embedded.lifecycle.specs import resources_of
 from stackwright.embedded.lifecycle.supervisor import Supervisor
 
 DEFAULT_STOP_TIMEOUT = 10
 _KILL_TIMEOUT = 10.0
-_POLICIES = ("", "no", "always", "unless-stopped", "on-failure")
 _UPDATABLE = frozenset(
     [
         "CpuShares",
@@ -297,37 +298,6 @@ class Manager:
             await self._services.volumes.remove(name)
         except EngineError:
             return  # used by another container (volumes-from): that one will remove it
-
-
-def check_policy(policy: RestartPolicy, *, auto_remove: bool) -> None:
-    """Raise BadParameter for a restart policy that Docker would not take."""
-    if policy.name not in _POLICIES:
-        raise BadParameter(f"invalid restart policy: unknown policy '{policy.name}'")
-    if policy.maximum_retry_count and policy.name != "on-failure":
-        raise BadParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'")
-    if policy.maximum_retry_count < 0:
-        raise BadParameter("invalid restart policy: maximum retry count cannot be negative")
-    if auto_remove and policy.name not in ("", "no"):
-        raise BadParameter("can't create 'AutoRemove' container with restart policy")
-
-
-def stop_signal(container: Container) -> signal.Signals | int:
-    """The container's own stop signal, SIGTERM unless image or client say otherwise."""
-    return parse_signal(container.config.stop_signal or "TERM")
-
-
-def parse_signal(text: str) -> signal.Signals | int:
-    """`TERM`, `SIGTERM`, `15`, `RTMIN+3` → number. Raises BadParameter."""
-    name = text.upper().removeprefix("SIG")
-    if name.isdigit() and 0 < int(name) < 65:
-        return int(name)
-    base, plus, offset = name.partition("+")
-    if base in ("RTMIN", "RTMAX") and (not plus or offset.isdigit()):
-        return signal.Signals[f"SIG{base}"] + (int(offset) if plus else 0)
-    try:
-        return signal.Signals[f"SIG{name}"]
-    except KeyError:
-        raise BadParameter(f"Invalid signal: {text}") from None
 
 
 async def _send(running: Running, number: int) -> None:

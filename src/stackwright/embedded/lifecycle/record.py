@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -13,6 +15,7 @@ from stackwright.embedded.lifecycle.config import Config, EndpointSettings, Host
 from stackwright.embedded.lifecycle.machine import UP, Status
 from stackwright.embedded.state import Database, decode, encode
 
+log = logging.getLogger("stackwright.engine")
 _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
@@ -142,11 +145,19 @@ class Containers:
         self._remember(container)
 
     def save(self, container: Container) -> None:
-        """Write the present state; does nothing for one that was removed meanwhile."""
-        if container.id in self._all:
+        """Write the present state; does nothing for one that was removed meanwhile.
+
+        On a full disk the state in memory stays the true one and the next save tries again: what happened
+        to a container cannot be refused.
+        """
+        if container.id not in self._all:
+            return
+        try:
             self._database.execute(
                 "UPDATE containers SET data = ? WHERE id = ?", (encode(container), container.id)
             )
+        except sqlite3.OperationalError as error:
+            log.error("the state of container %s could not be written: %s", container.name, error)
 
     def rename(self, container: Container, name: str) -> None:
         """Give it another, free name."""

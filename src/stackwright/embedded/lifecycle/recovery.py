@@ -25,31 +25,44 @@ async def recover(engine: Engine) -> None:
     adopted: dict[str, Running] = {}
     ended: dict[str, ExitStatus] = {}
     for container in containers:
-        if container.status not in UP and container.status != Status.RESTARTING:
-            continue
         found = await _find(engine, container)
         if isinstance(found, ExitStatus):
             ended[container.id] = found
-        else:
+        elif found is not None:
             adopted[container.id] = found
     await engine.services.networks.recover({key: running.pid for key, running in adopted.items()})
     for container in containers:
         if running := adopted.get(container.id):
-            container.pid = running.pid
-            container.status = Status.PAUSED if running.paused else Status.RUNNING
-            containers.save(container)
-            engine.supervisor.watch(container, running)
+            _take_up(engine, container, running)
     boot = boot_id()
     for container in containers:
         if container.id not in adopted:
             await _after_absence(engine, container, ended.get(container.id), boot)
 
 
-async def _find(engine: Engine, container: Container) -> Running | ExitStatus:
-    spec = engine.launcher.last_spec(container.id)
-    if spec is None or container.status == Status.RESTARTING:
+async def _find(engine: Engine, container: Container) -> Running | ExitStatus | None:
+    """The container's run as the kernel knows it; None for one that was not running in the first place."""
+    known_up = container.status in UP
+    if container.status == Status.RESTARTING:
         return ExitStatus(code=container.exit_code, finished_at=container.finished_ns)
-    return await engine.services.runtime.adopt(spec)
+    spec = engine.launcher.run_of(container.id)
+    if spec is None:
+        return ExitStatus(code=137, error="its start was not completed") if known_up else None
+    found = await engine.services.runtime.adopt(spec)
+    if isinstance(found, ExitStatus) and found.error and not known_up:
+        # Killed before its start had come so far that anybody was told.
+        engine.launcher.forget(container.id)
+        return None
+    return found
+
+
+def _take_up(engine: Engine, container: Container, running: Running) -> None:
+    container.status = Status.PAUSED if running.paused else Status.RUNNING
+    container.pid = running.pid
+    container.started_ns = running.started_at
+    container.boot_id = container.boot_id or boot_id()
+    engine.services.containers.save(container)
+    engine.supervisor.watch(container, running)
 
 
 async def _after_absence(engine: Engine, container: Container, status: ExitStatus | None, boot: str) -> None:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stackwright.embedded.errors import BadParameter
+from stackwright.embedded.lifecycle.config import RestartPolicy
+
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 60.0
 STABLE_AFTER = 10.0
+_POLICIES = ("", "no", "always", "unless-stopped", "on-failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,15 @@ def _next_delay(ended: Ended) -> float:
     if ended.ran >= STABLE_AFTER or ended.last_delay <= 0:
         return FIRST_DELAY
     return min(ended.last_delay * 2, LONGEST_DELAY)
+
+
+def check_policy(policy: RestartPolicy, *, auto_remove: bool) -> None:
+    """Raise BadParameter for a restart policy that Docker would not take."""
+    if policy.name not in _POLICIES:
+        raise BadParameter(f"invalid restart policy: unknown policy '{policy.name}'")
+    if policy.maximum_retry_count and policy.name != "on-failure":
+        raise BadParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'")
+    if policy.maximum_retry_count < 0:
+        raise BadParameter("invalid restart policy: maximum retry count cannot be negative")
+    if auto_remove and policy.name not in ("", "no"):
+        raise BadParameter("can't create 'AutoRemove' container with restart policy")

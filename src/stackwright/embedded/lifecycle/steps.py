@@ -22,6 +22,7 @@ from stackwright.embedded.containers.spec import (
     ProcessSpec,
     Resources,
     Rootfs,
+    encode,
 )
 from stackwright.embedded.containers.users import UserNotFound, resolve_user
 from stackwright.embedded.errors import BadParameter
@@ -33,6 +34,7 @@ from stackwright.embedded.lifecycle.wiring import RESOLVER
 from stackwright.embedded.networks.types import Endpoint, Network
 
 Output = Callable[[bytes], None]
+_SPEC = "spec.json"
 _SPEC = "step.json"
 """In a step's directory: what it takes to find its monitor again."""
 
@@ -97,6 +99,7 @@ class StepRunner:
         try:
             spec = self._specify(step, directory, network, endpoint)
             (directory / _SPEC).write_bytes(msgspec.json.encode(spec))
+            (directory / _SPEC).write_bytes(encode(spec))
             running = await self._services.runtime.start(spec, configure)
             status = await running.wait()
             if reading is not None:

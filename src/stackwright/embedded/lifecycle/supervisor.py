@@ -102,6 +102,7 @@ class Supervisor:
         """A run is over: note it, give back what it held, decide what comes next."""
         live = self.live(container)
         self._note_end(container, status)
+        self._launcher.forget(container.id)
         if run:
             run.over.set()
         if status.oom_killed:

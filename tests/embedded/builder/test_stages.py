@@ -126,3 +126,22 @@ async def test_the_builder_survives_a_name_taken_by_another_image(kit):
     with pytest.raises(BuildFailed):
         await kit.build("FROM base\nRUN false\n", tags=("app",))
     assert kit.images.get("app").id == second
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--security=insecure", "is not allowed by this builder"),
+        ("--network=host", "is not allowed unless the build itself has --network=host"),
+        ("--network=mine", "unsupported network mode"),
+    ],
+)
+async def test_a_dockerfile_cannot_take_what_the_client_did_not_give(kit, flag, message):
+    detail = await kit.fails(f"FROM base\nRUN {flag} true\n")
+    assert message in detail["message"]
+    assert kit.run.steps == []
+
+
+async def test_a_dockerfile_can_give_up_the_network(kit):
+    await kit.build("FROM base\nRUN --network=none true\nRUN true\n", network="host")
+    assert [step.network for step in kit.run.steps] == ["none", "host"]

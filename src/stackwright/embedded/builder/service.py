@@ -29,7 +29,7 @@ from stackwright.embedded.images.archive.compression import detect
 from stackwright.embedded.images.archive.unpack import remove_tree
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.service import ImageService
-from stackwright.embedded.images.streams import spool
+from stackwright.embedded.images.streams import full_disk_explained, spool
 from stackwright.embedded.images.types import Image
 
 __all__ = ["BuildOptions", "Builder", "RunStep", "StepMount", "StepSpec"]
@@ -67,10 +67,13 @@ class Builder:
         (the response is already under way). Cancelling the task stops the build and removes its work.
         """
         names = [_tag(name) for name in options.tags]
+        if options.squash:
+            raise BadParameter("squash is only supported with experimental mode")
         folder = self._work / secrets.token_hex(6)
         (folder / "context").mkdir(parents=True)
         try:
-            session, target = await self._open(context, options, folder)
+            with full_disk_explained():
+                session, target = await self._open(context, options, folder)
             try:
                 return await self._carry_out(session, target, names, emit)
             finally:

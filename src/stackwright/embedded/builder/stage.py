@@ -33,7 +33,6 @@ from stackwright.embedded.images.view import LayerView
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SCRIPT_TARGET = "/run/stackwright/script"
-_RUN_NETWORKS = {"default": "", "none": "none", "host": "host"}
 
 
 class StageBuild:
@@ -216,7 +215,7 @@ class StageBuild:
                 cwd,
             )
             bodies = [document.content for document in instruction.heredocs]
-            network = instruction.flag("network")
+            network = self._network(instruction)
             parts = ("run", args, bodies, sorted(visible.items()), await preparer.cache_key(mounts), network)
             if await self._cached(self._key(*parts, self._config, self._author)):
                 return
@@ -240,18 +239,28 @@ class StageBuild:
                         cwd=cwd,
                         user=self._config.get("User") or "",
                         mounts=tuple(ready.mounts),
-                        network=_RUN_NETWORKS.get(network, network) if network else options.network,
+                        network=network,
                         extra_hosts=options.extra_hosts,
                         shm_size=options.shm_size,
                         memory=options.memory,
                         cpu_shares=options.cpu_shares,
-                        privileged=instruction.flag("security") == "insecure",
                     ),
                     folder,
                 )
             shown = [f"|{len(visible)}", *(f"{name}={value}" for name, value in visible.items())]
             created_by = " ".join([*(shown if visible else ()), *args])
             await self._commit(upper, self._config, created_by, *parts, self._config)
+
+    def _network(self, instruction: Instruction) -> str:
+        """Where a RUN step may go: a Dockerfile can give up what the client allowed, never take more."""
+        if instruction.flag("security", "sandbox") != "sandbox":
+            raise StepFailed("RUN --security=insecure is not allowed by this builder")
+        wanted, allowed = instruction.flag("network", "default"), self._session.options.network
+        if wanted not in ("default", "none", "host"):
+            raise StepFailed(f'unsupported network mode "{wanted}" in RUN --network')
+        if wanted == "host" and allowed != "host":
+            raise StepFailed("RUN --network=host is not allowed unless the build itself has --network=host")
+        return allowed if wanted == "default" else wanted
 
     def _command(self, instruction: Instruction, folder: Path) -> tuple[list[str], StepMount | None]:
         """The process of a RUN step; a here-document with ``#!`` is a script of its own, mounted for the

@@ -89,7 +89,6 @@ class StepSpec:
     shm_size: int = 0
     memory: int = 0
     cpu_shares: int = 0
-    privileged: bool = False
 
 
 class RunStep(Protocol):

@@ -23,7 +23,7 @@ from stackwright.embedded.images.loading import load_archive
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.removal import RUNNING, Removal
 from stackwright.embedded.images.saving import write_archive
-from stackwright.embedded.images.streams import from_thread, produced_by, spool
+from stackwright.embedded.images.streams import from_thread, full_disk_explained, produced_by, spool
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
 from stackwright.embedded.state import Database
 
@@ -135,7 +135,8 @@ class ImageService:
         except ValueError as error:
             raise BadParameter(str(error)) from None
         self._puller = self._puller or Puller(self.catalogue, self.layers)
-        return await self._puller.pull(wanted, where, auth, progress)
+        with full_disk_explained():
+            return await self._puller.pull(wanted, where, auth, progress)
 
     async def push(
         self, reference: str, *, tag: str | None = None, auth: RegistryAuth | None = None, progress: Progress
@@ -151,17 +152,19 @@ class ImageService:
         chosen = [wanted] if wanted.tag else self.catalogue.tags_of(wanted)
         if not chosen or self.catalogue.named(chosen[0]) is None:
             raise NotFound(f"An image does not exist locally with the tag: {wanted.familiar_name}")
-        await Pusher(self.catalogue, self.layers).push(chosen, auth, progress)
+        with full_disk_explained():
+            await Pusher(self.catalogue, self.layers).push(chosen, auth, progress)
 
     async def load(self, stream: AsyncIterator[bytes], progress: Progress) -> Images:
         """Read a ``docker save`` or OCI-layout archive, plain or compressed (gzip, zstd, bzip2, xz)."""
         folder = self.layers.work_folder("body")
         try:
-            await spool(stream, folder / "archive")
-            tell = from_thread(progress)
-            loaded = await asyncio.to_thread(
-                load_archive, folder / "archive", folder / "unpacked", self.catalogue, self.layers, tell
-            )
+            with full_disk_explained():
+                await spool(stream, folder / "archive")
+                tell = from_thread(progress)
+                loaded = await asyncio.to_thread(
+                    load_archive, folder / "archive", folder / "unpacked", self.catalogue, self.layers, tell
+                )
         finally:
             self.layers.trash.throw(folder)
         return [self.get(image_id) for image_id, _ in loaded]
@@ -204,8 +207,9 @@ class ImageService:
         wanted = Platform.parse(platform) if platform else None
         folder = self.layers.work_folder("body")
         try:
-            await spool(stream, folder / "archive")
-            layer = await asyncio.to_thread(self.layers.import_archive, folder / "archive")
+            with full_disk_explained():
+                await spool(stream, folder / "archive")
+                layer = await asyncio.to_thread(self.layers.import_archive, folder / "archive")
         finally:
             self.layers.trash.throw(folder)
         try:

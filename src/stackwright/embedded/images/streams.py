@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import errno
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import CancelledError as FutureCancelled
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stackwright.embedded.errors import EngineError
 from stackwright.embedded.images.types import Progress
 
 _PIECE = 1 << 20
+
+
+@contextmanager
+def full_disk_explained() -> Iterator[None]:
+    """Turn "no space left on device" into an answer; it is nothing that the engine did wrong."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        raise EngineError(f"no space left on the disk of the engine's state folder{where}") from error
 
 
 async def spool(stream: AsyncIterator[bytes], target: Path) -> int:

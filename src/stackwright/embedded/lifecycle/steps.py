@@ -143,7 +143,6 @@ class StepRunner:
             hostname=hostname,
             mounts=(*identity, *(_mount(mount) for mount in step.mounts)),
             shm_size=step.shm_size or DEFAULT_SHM,
-            privileged=step.privileged,
             namespaces=Namespaces(net={"bridge": "new", "host": "host"}.get(network.driver, "none")),
             cgroup_parent=self._services.cgroup_parent,
             resources=Resources(memory=step.memory or None, cpu_shares=step.cpu_shares or None),

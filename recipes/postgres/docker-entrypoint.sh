@@ -202,6 +202,9 @@ run_init_files() {
 
 # make_database [postgres OPTIONS...]
 make_database() {
+  # Process 1 hears no signal without asking for it: a stop would wait for the kill.
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   check_settings
   ls /docker-entrypoint-initdb.d/ > /dev/null # fails here, before anything is made, if it can't be read
   say "Making a new database in $PGDATA"

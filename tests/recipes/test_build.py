@@ -108,6 +108,17 @@ def test_a_base_system_can_install_packages_and_starts_no_services(engine: Engin
     ]
 
 
+def test_builds_of_one_image_side_by_side_share_the_result(engine: Engine) -> None:
+    async def both() -> list[bool]:
+        recipe = recipes.find("busybox:latest")
+        assert recipe is not None
+        async with EngineClient(engine.address) as client:
+            return await asyncio.gather(*(recipes.build(recipe, client) for _ in range(3)))
+
+    assert sum(asyncio.run(both())) == 1
+    assert engine.run("busybox:latest", "echo", "hello") == "hello\n"
+
+
 def test_an_image_that_is_not_ours_is_left_alone(engine: Engine) -> None:
     engine.client.images.load(busybox_archive("busybox:1.36"))
     before = engine.client.images.get("busybox:1.36").id
@@ -203,6 +214,16 @@ def test_a_first_start_cut_short_is_begun_again(engine: Engine, init_folder: Pat
     _until(lambda: _ready(container), "PostgreSQL")
     assert b"cut short" in container.logs()
     assert _query(container, "SELECT a FROM t ORDER BY a") == ["1", "2"]
+
+
+def test_a_first_start_can_be_stopped_without_waiting(engine: Engine, init_folder: Path) -> None:
+    engine.build("postgres:15-alpine")
+    container = _database(engine, init_folder, "stopped")
+    _until(lambda: b"02.sh" in container.logs(), "the script to run")
+    started = time.monotonic()
+    container.stop(timeout=20)
+    assert time.monotonic() - started < 5
+    assert container.wait()["StatusCode"] == 130
 
 
 def _half_made(engine: Engine) -> bool:

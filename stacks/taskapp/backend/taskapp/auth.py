@@ -22,9 +22,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 _SIGN_UP = {
     "name": fields.text("Name", longest=80),
     "email": fields.email,
-    "password": fields.password,
+    "password": fields.new_password,
 }
-_LOG_IN = {"email": fields.text("Email", longest=254), "password": fields.text("Password", longest=200)}
+_LOG_IN = {"email": fields.text("Email", longest=254), "password": fields.password}
 _COLUMNS = "id, email, name, created_at"
 
 

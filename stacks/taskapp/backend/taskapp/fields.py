@@ -52,7 +52,7 @@ def text(label: str, *, longest: int, required: bool = True) -> Parser:
         if not isinstance(value, str):
             raise ValueError(f"{label} must be text.")
         value = value.strip()
-        if "\0" in value:
+        if not _storable(value):
             raise ValueError(f"{label} has a character that cannot be stored.")
         if required and not value:
             raise ValueError(f"{label} is missing.")
@@ -82,13 +82,26 @@ def email(value: Any) -> str:
 
 
 def password(value: Any) -> str:
+    """A password as given, blanks included: what a person typed is what they will type again."""
     if not isinstance(value, str) or not value:
         raise ValueError("Password is missing.")
-    if len(value) < 8:
-        raise ValueError("Password must have at least 8 characters.")
     if len(value) > 200:
         raise ValueError("Password is too long: 200 characters at most.")
+    if not _storable(value):
+        raise ValueError("Password has a character that cannot be stored.")
     return value
+
+
+def new_password(value: Any) -> str:
+    chosen = password(value)
+    if len(chosen) < 8:
+        raise ValueError("Password must have at least 8 characters.")
+    return chosen
+
+
+def _storable(value: str) -> bool:
+    """Whether PostgreSQL's text can hold it: no NUL, no half of a surrogate pair (JSON can say both)."""
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def optional_date(value: Any) -> datetime.date | None:

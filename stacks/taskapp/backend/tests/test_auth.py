@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,24 @@ def test_every_mistake_of_a_form_is_named_at_once(client: Any) -> None:
         "email": "This does not look like an email address.",
         "password": "Password must have at least 8 characters.",
     }
+
+
+def test_blanks_are_part_of_a_password(client: Any) -> None:
+    body = {"email": "ada@example.org", "password": "  with blanks  "}
+    assert client.post("/api/auth/signup", json=body | {"name": "Ada"}).status_code == 201
+    assert client.post("/api/auth/login", json=body).status_code == 200
+    assert client.post("/api/auth/login", json=body | {"password": "with blanks"}).status_code == 401
+
+
+@pytest.mark.parametrize("field", ["name", "email", "password"])
+@pytest.mark.parametrize("character", ["\\u0000", "\\ud800"])
+def test_characters_that_cannot_be_stored_are_refused(client: Any, field: str, character: str) -> None:
+    values = {"name": "Ada", "email": "ada@example.org", "password": "long enough"}
+    values[field] += "@@"
+    text = json.dumps(values).replace("@@", character)
+    answer = client.post("/api/auth/signup", data=text, content_type="application/json")
+    assert answer.status_code == 422
+    assert list(answer.json["error"]["fields"]) == [field]
 
 
 @pytest.mark.parametrize(

@@ -206,3 +206,15 @@ async def test_processes_left_in_a_shared_pid_namespace_are_ended(host: Host) ->
 
     left = Path(f"/proc/{(await output_of(running)).strip()}/stat")
     assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+async def test_working_directory_that_is_a_file_or_closed_to_the_user_fails(host: Host) -> None:
+    with pytest.raises(StartError, match="Cannot mkdir: /etc/issue is not a directory"):
+        await host.start("true", cwd="/etc/issue")
+    running = await host.start("chmod 700 /root; sleep 100")
+    _, output = await host.exec(running, "until test $(stat -c %a /root) = 700; do sleep 0.01; done")
+    assert output == ""
+    for cwd, user, code in (("/nosuch", User(), 127), ("/root", User(uid=1000, gid=1000), 126)):
+        with pytest.raises(StartError, match=r'chdir to cwd \("/') as caught:
+            await host.exec(running, "true", cwd=cwd, user=user)
+        assert caught.value.code == code

@@ -70,7 +70,9 @@ class Session:
                     signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
             stage, code = getattr(error, "stage", "process"), getattr(error, "code", 128)
             number = getattr(error, "errno", 0) or 0
-            failed = wire.message(messages.FAILED, stage=stage, code=code, errno=number, message=str(error))
+            failed = wire.message(
+                messages.FAILED, stage=stage, code=code, errno=number, message=init.describe(error)
+            )
             with suppress(OSError):
                 wire.send(self.channel, failed)
             return
@@ -200,7 +202,7 @@ def _become(
         process.apply_limits(spec.process)
         process.reset_signals()
         process.become(spec.process, host, wire.binary(request.filter), privileged=spec.privileged)
-        os.chdir(spec.process.cwd or "/")
+        process.enter_directory(spec.process)
         path = process.locate(spec.process, env)
         prctl.set_parent_death_signal(signal.SIGKILL)
         wire.send(channel, init.EXECUTING)

@@ -62,13 +62,21 @@ def report_failure(channel: _socket.socket, stage: str, error: BaseException) ->
     """Tell the monitor (or exec session) why this process will not run."""
     code = error.code if isinstance(error, ExecutableError) else 128
     number = getattr(error, "errno", 0) or 0
-    text = str(error) or type(error).__name__
+    text = describe(error)
     try:
         wire.send(
             channel, FAILED + wire.message("failed", stage=stage, code=code, errno=number, message=text)
         )
     except OSError:
         return
+
+
+def describe(error: BaseException) -> str:
+    """One line for the user: what failed, on what, why."""
+    if isinstance(error, OSError) and not isinstance(error, KernelError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror.lower()}"
+    return str(error) or type(error).__name__
 
 
 class _Setup:
@@ -104,7 +112,7 @@ class _Setup:
         self._await_go()
         self.stage = "process"
         write_sysctls(spec)
-        os.makedirs(spec.process.cwd or "/", 0o755, exist_ok=True)
+        process.make_directory(spec.process)
         rootfs.protect(spec)
         os.umask(0o022)
         if stdio is None:
@@ -120,7 +128,7 @@ class _Setup:
         process.apply_limits(spec.process)
         process.reset_signals()
         process.become(spec.process, host, self.calls, privileged=spec.privileged)
-        os.chdir(spec.process.cwd or "/")
+        process.enter_directory(spec.process)
         path = process.locate(spec.process, env)
         prctl.set_parent_death_signal(signal.SIGKILL)  # the change of user has cleared it
         wire.send(self.channel, EXECUTING)

@@ -255,7 +255,9 @@ class Monitor:
     def _report(self, error: Exception) -> None:
         stage = getattr(error, "stage", "namespaces" if isinstance(error, KernelError) else "process")
         code, number = getattr(error, "code", 128), getattr(error, "errno", 0) or 0
-        failed = wire.message(messages.FAILED, stage=stage, code=code, errno=number, message=str(error))
+        failed = wire.message(
+            messages.FAILED, stage=stage, code=code, errno=number, message=init.describe(error)
+        )
         with suppress(OSError):
             wire.send(self.channel, failed)
 

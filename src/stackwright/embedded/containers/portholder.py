@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LISTEN = "0A"
+_SHOWN = 80
 
 
 def explain(reason: str, bindings: list[Any]) -> str:
@@ -42,8 +43,14 @@ def holder(proto: str, port: int) -> tuple[int, str] | None:
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 with suppress(OSError):
                     if os.readlink(f"/proc/{pid}/fd/{fd}") in inodes:
-                        return int(pid), _read(f"/proc/{pid}/comm").strip()
+                        return int(pid), _shown(pid)
     return None
+
+
+def _shown(pid: str) -> str:
+    """Its command line as `ps` shows it, cut short; the bare name of one without."""
+    words = _read(f"/proc/{pid}/cmdline").rstrip("\0").replace("\0", " ")
+    return words[:_SHOWN] or _read(f"/proc/{pid}/comm").strip()
 
 
 def _read(path: str) -> str:

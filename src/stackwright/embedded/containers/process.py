@@ -11,7 +11,7 @@ from contextlib import suppress
 from stackwright.embedded.kernel import capabilities, prctl, seccomp, terminal
 from stackwright.embedded.kernel.call import KernelError
 
-from .executable import DEFAULT_PATH, find
+from .executable import DEFAULT_PATH, NOT_EXECUTABLE, NOT_FOUND, ExecutableError, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +113,27 @@ def become(process: ProcessSpec, host: Host, calls: bytes, *, privileged: bool) 
     capabilities.set_process(bits)
     if calls and process.no_new_privileges:
         seccomp.install(calls)  # as late as can be: it covers all that follows
+
+
+def make_directory(process: ProcessSpec) -> None:
+    """Make the working directory if it is missing, owned by root, as Docker's daemon does."""
+    try:
+        os.makedirs(process.cwd or "/", 0o755, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ExecutableError(
+            f"Cannot mkdir: {process.cwd} is not a directory", NOT_EXECUTABLE, errno.ENOTDIR
+        ) from None
+
+
+def enter_directory(process: ProcessSpec) -> None:
+    """Go to the working directory, with the rights of the user. Raises ExecutableError in runc's words."""
+    try:
+        os.chdir(process.cwd or "/")
+    except OSError as error:
+        code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
+        reason = os.strerror(error.errno or 0).lower()
+        text = f'chdir to cwd ("{process.cwd}") set in config.json failed: {reason}'
+        raise ExecutableError(text, code, error.errno or 0) from None
 
 
 def reset_signals() -> None:

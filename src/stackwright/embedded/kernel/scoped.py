@@ -18,9 +18,12 @@ class _OpenHow(ctypes.Structure):
 
 def open_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
     """open(2) of `path` as if `root` (a directory's descriptor) were `/`. Needs Linux 5.6; raises KernelError."""
-    how = _OpenHow(
-        flags=flags | os.O_CLOEXEC, mode=mode, resolve=_RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS
-    )
+    how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=_RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
     return syscall(
-        f"open {path}", _SYS_OPENAT2, root, encode(path), ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
+        f"open {path}",
+        _SYS_OPENAT2,
+        root,
+        encode(path),
+        ctypes.byref(how),
+        ctypes.c_size_t(ctypes.sizeof(how)),
     )

@@ -8,6 +8,7 @@ import time
 
 from stackwright.embedded.kernel.call import KernelError
 
+from .files import write
 from .hierarchies import Hierarchies
 
 TYPE_CHECKING = False
@@ -201,6 +202,14 @@ def make_directory(root: str, path: str) -> str:
         except OSError as error:
             raise KernelError(f"create cgroup {full}", error.errno or 0) from None
     raise KernelError(f"create cgroup {full}", 2)
+
+
+def set_limit(path: str, value: int | str) -> None:
+    """Write a limit that the user asked for; KernelError names the limit and the value."""
+    try:
+        write(path, value)
+    except KernelError as error:
+        raise KernelError(f"set {os.path.basename(path)} to {value}", error.errno or 0) from None
 
 
 def cpu_quota(resources: Resources) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ import time
 
 from stackwright.embedded.kernel.call import KernelError
 
-from .base import Cgroup, DeviceRule, Figures, cpu_quota, device_number, make_directory, swap_limit
+from .base import Cgroup, DeviceRule, Figures, cpu_quota, device_number, make_directory, set_limit, swap_limit
 from .files import number, pairs, read, read_or, write
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ class CgroupV1(Cgroup):
             if path is None or not os.path.exists(path):
                 warnings.append(f"{name} cannot be limited on this host")
                 return
-            write(path, value)
+            set_limit(path, value)
 
         self._apply_memory(resources, put, first)
         put("memory", "memory.soft_limit_in_bytes", resources.memory_reservation or None)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from stackwright.embedded.kernel.call import KernelError
 from stackwright.embedded.kernel.fork import fork_into
 
-from .base import Cgroup, DeviceRule, Figures, cpu_quota, device_number, make_directory, swap_limit
+from .base import Cgroup, DeviceRule, Figures, cpu_quota, device_number, make_directory, set_limit, swap_limit
 from .files import number, pairs, read_or, write
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ class CgroupV2(Cgroup):
             if not self.hierarchies.v2 or not os.path.exists(path):
                 warnings.append(f"{name} cannot be limited on this host")
                 return
-            write(path, value)
+            set_limit(path, value)
 
         put("memory.max", resources.memory or None)
         put("memory.low", resources.memory_reservation or None)

@@ -10,9 +10,11 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import uuid
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -219,6 +221,32 @@ def test_no_request_fails_when_the_engine_is_killed(stack: Taskapp, email: str) 
     }
     assert "Ready in" in stack.ok("logs", "--no-log-prefix", "frontend")
     assert "database system is ready" in stack.ok("logs", "--no-log-prefix", "db")
+
+
+def test_the_backend_s_own_tests_pass_against_this_database(stack: Taskapp, tmp_path: Path) -> None:
+    settings = dict(
+        line.split("=", 1)
+        for line in (stack.folder / ".env").read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    )
+    backend = stack.folder / "backend"
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*install, "--require-hashes", "-r", str(backend / "requirements.txt")], check=True)
+    subprocess.run([*install, f"pytest=={pytest.__version__}"], check=True)
+    url = "postgresql://{POSTGRES_USER}:{POSTGRES_PASSWORD}@127.0.0.1:{POSTGRES_PORT}/{POSTGRES_DB}"
+    result = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "tests"],
+        cwd=backend,
+        env={**os.environ, "TEST_DATABASE_URL": url.format_map(settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "skipped" not in result.stdout, result.stdout[-1000:]
 
 
 def test_a_second_up_changes_nothing_and_is_quick(stack: Taskapp) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from tests.support.netlab import Guest, ask, cannot_reach, isolated, networks, outside_world, running_loop
 
+from stackwright.embedded.containers.loop import Loop
 from stackwright.embedded.networks.proxy import PortInUse, PortProxy
 from stackwright.embedded.networks.service import NetworkService
 from stackwright.embedded.networks.types import Endpoint, PublishedPort
@@ -237,3 +241,45 @@ async def test_a_udp_client_with_a_fixed_port_follows_to_the_next_container(tmp_
             client.send(b"two")  # the first container would refuse it
             assert client.recv(100).endswith(b"two")
         await service.close(keep_devices=False)
+
+
+@isolated
+async def test_a_proxy_out_of_descriptors_neither_spins_nor_dies(tmp_path: Path) -> None:
+    with networks(tmp_path) as service, Guest() as guest:
+        await service.start()
+        me = await placed(service, guest)
+        proxy = PortProxy([port(me.ipv4)])
+        monitor = os.fork()
+        if monitor == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(60)
+            used = len(list(Path("/proc/self/fd").iterdir()))
+            loop = Loop()
+            proxy.start(loop)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (used + 10, 20000))
+            loop.run()
+        proxy.close()
+        with guest.echo(80):
+            clients = [socket.create_connection(("127.0.0.1", 8080), 3) for _ in range(60)]
+            before = cpu_seconds(monitor)
+            time.sleep(1)
+            assert cpu_seconds(monitor) - before < 0.3
+            for client in clients:
+                client.close()
+            for _ in range(50):  # those that still wait in the backlog are dealt with first
+                with suppress(OSError), socket.create_connection(("127.0.0.1", 8080), 3) as client:
+                    client.sendall(b"x")
+                    if client.recv(100).endswith(b" x"):
+                        break
+                time.sleep(0.05)
+            else:
+                pytest.fail("the proxy did not come back")
+        os.kill(monitor, signal.SIGKILL)
+        os.waitpid(monitor, 0)
+        await service.close(keep_devices=False)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -13,6 +13,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ _SYSCTL = Path("/proc/sys/net")
 _GETCHAIN = 10 << 8 | 4
 _FAMILIES = ((2, "iptables", "ip"), (10, "ip6tables", "ip6"))
 _TIMEOUT = 10
+_LOCK_SECONDS = 0.25
 
 
 def sysctl(name: str, value: str) -> bool:
@@ -56,11 +58,18 @@ def enable_forwarding(*, ipv6: bool) -> None:
 def allocation_lock() -> Iterator[None]:
     """One engine of this host at a time chooses a subnet and makes the bridge for it.
 
-    The lock is on the folder /run itself: nothing to leave behind.
+    The lock is on the folder /run itself: nothing to leave behind. Anybody may lock that, so a lock that is held for
+    longer than a choice takes is passed over.
     """
     descriptor = os.open("/run", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.001)
         yield
     finally:
         os.close(descriptor)

@@ -22,6 +22,8 @@ _SMALL_TALK = 1 << 17
 _ROUNDS = 8
 """Turns of one connection before the others get theirs."""
 _ACCEPTS = 64
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE_SECONDS = 0.05
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -31,6 +33,8 @@ class Loop(Protocol):
     def modify(self, fd: int, events: int) -> None: ...
 
     def unregister(self, fd: int) -> None: ...
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> object: ...
 
 
 class StreamProxy:
@@ -60,13 +64,30 @@ class StreamProxy:
         for _ in range(_ACCEPTS):
             try:
                 client, _address = self._listener.accept()
-            except OSError:  # BlockingIOError: no more; EMFILE: the client waits in the backlog
+                client.setblocking(False)
+            except BlockingIOError:
                 return
-            client.setblocking(False)
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause()
+                    return
+                continue  # that client gave up
             try:
                 self._connections.add(_Connection(self, self._loop, client, self._target))
-            except OSError:
+            except OSError as error:
                 _reset(client)
+                if error.errno in _EXHAUSTED:
+                    self._pause()
+                    return
+
+    def _pause(self) -> None:
+        """Let clients wait in the backlog: with no descriptor free, the listener would wake us again and again."""
+        self._loop.unregister(self._listener.fileno())
+        self._loop.call_later(_PAUSE_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.register(self._listener.fileno(), _READ, self._on_clients)
 
 
 class _Direction:

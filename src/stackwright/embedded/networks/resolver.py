@@ -30,6 +30,7 @@ _MAX_INQUIRIES = 200
 _MAX_CONNECTIONS = 32
 _IDLE_SECONDS = 10.0
 _BURST = 64
+_PAUSE_SECONDS = 0.05
 _READ = select.EPOLLIN
 
 
@@ -124,13 +125,22 @@ class Resolver:
     def _on_connection(self, _: int) -> None:
         try:
             connection, _address = self._stream.accept()
+        except BlockingIOError:
+            return
         except OSError:
+            # Out of descriptors, perhaps: wait, or the listener would wake us at once, again and again.
+            self._loop.unregister(self._stream.fileno())
+            self._loop.call_later(_PAUSE_SECONDS, self._accept_again)
             return
         if len(self._connections) >= _MAX_CONNECTIONS:
             connection.close()
             return
         connection.setblocking(False)
         self._connections.add(_Connection(self, self._loop, connection))
+
+    def _accept_again(self) -> None:
+        if self._stream.fileno() >= 0:
+            self._loop.register(self._stream.fileno(), _READ, self._on_connection)
 
     def serve_frame(self, connection: _Connection, query: bytes) -> None:
         """Answer one query that came over TCP."""

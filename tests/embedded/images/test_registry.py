@@ -89,3 +89,15 @@ async def test_push_of_what_is_not_here(store, registry):
 async def test_no_registry_at_all_is_said_so(store):
     with pytest.raises(RegistryUnreachable, match=r"cannot reach the registry 127\.0\.0\.1"):
         await store.pull(f"127.0.0.1:{free_port()}/app")
+
+
+async def test_a_registry_can_be_asked_without_pulling(store, registry):
+    await store.load(docker_archive(LAYERS, [f"{registry}/app:1"]))
+    await store.push(f"{registry}/app:1")
+    pushed = store.messages[-1]["aux"]
+    shown = await store.images.distribution(f"{registry}/app:1")
+    assert shown["Descriptor"]["digest"] == pushed["Digest"]
+    assert shown["Descriptor"]["size"] == pushed["Size"]
+    assert shown["Platforms"] == [{"architecture": "amd64", "os": "linux"}]
+    with pytest.raises(NotFound):
+        await store.images.distribution(f"{registry}/app:2")

@@ -59,6 +59,18 @@ async def test_saved_archives_load_elsewhere_with_the_same_ids(store, other):
     assert store.images.list()[0]["RepoTags"] == other.images.list()[0]["RepoTags"]
 
 
+async def test_saving_a_repository_saves_all_its_tags(store, other):
+    await store.load(docker_archive([BASE], ["app:1", "app:2", "apple:1"]))
+    await other.load(await store.save("app"))
+    assert other.images.list()[0]["RepoTags"] == ["app:1", "app:2"]
+    (image,) = await store.load(docker_archive([BASE], ["app:1"]))
+    with pytest.raises(NotFound, match="No such image: nope:latest"):
+        store.images.save(["nope"])
+    await other.images.prune({"dangling": ["false"]})
+    await other.load(await store.save(image.short_id))
+    assert other.images.list()[0]["RepoTags"] == []
+
+
 async def test_archives_whose_bytes_we_would_write_otherwise_come_back_exactly(store):
     odd = tar_of([("b", "2"), ("a", "1")], format=tarfile.GNU_FORMAT)  # not sorted: not how we write it
     await store.load(docker_archive([odd], ["odd"]))

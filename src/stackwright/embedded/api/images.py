@@ -9,7 +9,8 @@ from aiohttp import web
 from stackwright.embedded.api.call import Call, answer, begin_stream
 from stackwright.embedded.api.progress import Emit, stream_progress
 from stackwright.embedded.api.routing import Route
-from stackwright.embedded.errors import BadParameter, NotFound, NotImplementedYet
+from stackwright.embedded.errors import BadParameter, NotImplementedYet
+from stackwright.embedded.images.changes import apply_changes
 from stackwright.embedded.images.types import RegistryAuth
 from stackwright.embedded.lifecycle.config import to_docker
 from stackwright.embedded.lifecycle.engine import Engine
@@ -102,7 +103,6 @@ class ImageRoutes:
     async def push(self, call: Call) -> web.StreamResponse:
         """POST /images/{name}/push?tag=."""
         name, tag, auth = call.path["name"], call.text("tag") or None, registry_auth(call)
-        self._images.get(with_tag(name, tag or ""))
 
         async def work(emit: Emit) -> None:
             await self._images.push(name, tag=tag, auth=auth, progress=emit)
@@ -128,9 +128,8 @@ class ImageRoutes:
         """POST /commit?container=&repo=&tag=&changes=: an image of what a container changed."""
         container = self._engine.services.containers.get(call.text("container"))
         changes = await call.json_object()
-        if call.texts("changes"):
-            raise NotImplementedYet("changes on commit are not supported: give them in the request's body")
         config: dict[str, Any] = {**to_docker(container.config), **changes}
+        config = apply_changes(config, call.texts("changes"))
         repository = call.text("repo")
         image = await self._images.commit(
             self._engine.files.upper(container.id),
@@ -151,21 +150,8 @@ class ImageRoutes:
         raise NotImplementedYet("searching Docker Hub is not supported by this engine")
 
     async def distribution(self, call: Call) -> web.StreamResponse:
-        """GET /distribution/{name}/json: known only for images that were pulled."""
-        image = self._images.get(call.path["name"])
-        if not image.repo_digests:
-            raise NotFound(f"no registry digest is known for {call.path['name']}")
-        platform = {"architecture": image.config.get("architecture"), "os": image.config.get("os")}
-        return answer(
-            {
-                "Descriptor": {
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "digest": image.repo_digests[0].rpartition("@")[2],
-                    "size": image.size,
-                },
-                "Platforms": [platform],
-            }
-        )
+        """GET /distribution/{name}/json: what the registry has under that name."""
+        return answer(await self._images.distribution(call.path["name"], auth=registry_auth(call)))
 
     async def _import(self, call: Call, source: str) -> web.StreamResponse:
         if source != "-":

@@ -36,6 +36,7 @@ Filters = Mapping[str, Iterable[str]]
 Documents = list[dict[str, Any]]
 Images = list[Image]
 Report = list[dict[str, str]]
+Named = list[tuple[Image, Reference | None]]
 
 
 class ImageService:
@@ -127,16 +128,20 @@ class ImageService:
         Raises NotFound (no such repository or tag, or access denied), or RegistryUnreachable
         (images/registry/errors) when the registry could not be talked to at all.
         """
-        from stackwright.embedded.images.registry.pull import Puller
-
         wanted = Reference.parse(reference).tagged()
         try:
             where = Platform.parse(platform) if platform else Platform.host()
         except ValueError as error:
             raise BadParameter(str(error)) from None
-        self._puller = self._puller or Puller(self.catalogue, self.layers)
         with full_disk_explained():
-            return await self._puller.pull(wanted, where, auth, progress)
+            return await self._pulls().pull(wanted, where, auth, progress)
+
+    async def distribution(self, reference: str, *, auth: RegistryAuth | None = None) -> dict[str, Any]:
+        """What a registry has under a name (``GET /distribution/{name}/json``), without pulling it.
+
+        ``{"Descriptor": {mediaType, digest, size}, "Platforms": [...]}``; errors as :meth:`pull`.
+        """
+        return await self._pulls().look(Reference.parse(reference).tagged(), auth)
 
     async def push(
         self, reference: str, *, tag: str | None = None, auth: RegistryAuth | None = None, progress: Progress
@@ -177,19 +182,28 @@ class ImageService:
         """
         chosen: dict[str, tuple[Image, list[Reference]]] = {}
         for name in names:
-            image = self.get(name)
-            references = chosen.setdefault(image.id, (image, []))[1]
-            bare = name.removeprefix("sha256:")
-            if image.id.startswith(f"sha256:{bare}"):
-                continue
-            reference = Reference.parse(name)
-            if reference.digest:
-                continue
-            if reference.tagged() not in references:
-                references.append(reference.tagged())
+            for image, reference in self._named(name):
+                references = chosen.setdefault(image.id, (image, []))[1]
+                if reference is not None and reference not in references:
+                    references.append(reference)
         return produced_by(
             lambda write: write_archive(list(chosen.values()), self.catalogue, self.layers, write)
         )
+
+    def _named(self, name: str) -> Named:
+        """The images that one name of ``save`` means, with the tags they are saved under."""
+        try:
+            reference = Reference.parse(name)
+        except BadParameter:
+            return [(self.get(name), None)]
+        if not reference.tag and not reference.digest:
+            tags = [(self.catalogue.named(tag), tag) for tag in self.catalogue.tags_of(reference)]
+            found: Named = [(image, tag) for image, tag in tags if image]
+            if found:
+                return found
+        image = self.get(name)
+        tagged = reference.tag and self.catalogue.named(reference) is not None
+        return [(image, reference if tagged and not reference.digest else None)]
 
     async def import_(
         self,
@@ -328,6 +342,13 @@ class ImageService:
             )
             shown.append(views.summary(image, shared=shared, containers=len(in_use.get(image.id, ()))))
         return {"LayersSize": self.layers.total_size(), "Images": shown}
+
+    def _pulls(self) -> Puller:
+        if self._puller is None:
+            from stackwright.embedded.images.registry.pull import Puller
+
+            self._puller = Puller(self.catalogue, self.layers)
+        return self._puller
 
     def _users(self) -> Mapping[str, Sequence[str]]:
         leased = {image_id: ("a build" + RUNNING,) for image_id, count in self.leases.items() if count > 0}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from stackwright.embedded.errors import NotFound
 from stackwright.embedded.images.catalogue import Catalogue
@@ -42,6 +43,29 @@ class Puller:
             return await self._pull(reference, platform, auth, progress)
         except RegistryRefused as error:
             raise pull_denied(reference.familiar_name, error.message.partition(": ")[2]) from error
+
+    async def look(self, reference: Reference, auth: RegistryAuth | None) -> dict[str, Any]:
+        """What is there under a name: descriptor and platforms (Engine API, DistributionInspect)."""
+        try:
+            async with RegistryClient(reference.domain, reference.path, auth) as client:
+                data, media_type = await self._named(client, reference)
+                document = manifests.read(data)
+                if manifests.is_index(document, media_type):
+                    platforms = [entry.get("platform") or {} for entry in document.get("manifests") or []]
+                else:
+                    config = manifests.read_manifest(data, media_type).config.digest
+                    text, _ = await client.body(f"blobs/{config}")
+                    found = manifests.read(manifests.verify(text, config))
+                    keys = ("architecture", "os", "variant")
+                    platforms = [{key: found[key] for key in keys if found.get(key)}]
+        except RegistryRefused as error:
+            raise pull_denied(reference.familiar_name, error.message.partition(": ")[2]) from error
+        descriptor = {
+            "mediaType": document.get("mediaType") or media_type,
+            "digest": manifests.digest_of(data),
+            "size": len(data),
+        }
+        return {"Descriptor": descriptor, "Platforms": platforms}
 
     async def _pull(
         self, reference: Reference, platform: Platform, auth: RegistryAuth | None, progress: Progress

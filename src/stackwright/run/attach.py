@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from stackwright.engine.errors import ApiError
 from stackwright.engine.streams import STDERR, Stream
@@ -58,10 +59,12 @@ async def _pieces(descriptor: int) -> AsyncIterator[bytes]:
         while True:
             await readable.wait()
             readable.clear()
+            # The loop may report the same bytes twice, and a second read would block us all. The
+            # descriptor itself stays blocking: others share it (the shell that started us).
+            if not select.select([descriptor], [], [], 0)[0]:
+                continue
             try:
                 data = os.read(descriptor, PIECE)
-            except (BlockingIOError, InterruptedError):
-                continue
             except OSError:  # the terminal is gone
                 return
             if not data:
@@ -86,9 +89,15 @@ def following_window(resize: Resize) -> Iterator[None]:
     tasks: set[asyncio.Task[None]] = set()
 
     async def tell() -> None:
-        with suppress(OSError, ApiError):
-            size = os.get_terminal_size(sys.stdout.fileno())
-            await resize(size.lines, size.columns)
+        for pause in (0.005, 0.02, 0.05, 0.1, 0.2, 0.4):
+            try:
+                size = os.get_terminal_size(sys.stdout.fileno())
+                return await resize(size.lines, size.columns)
+            except ApiError:  # the process is only being started
+                await asyncio.sleep(pause)
+            except OSError:
+                return None
+        return None
 
     def changed() -> None:
         task = asyncio.ensure_future(tell())

@@ -99,9 +99,11 @@ class Follower:
         *,
         until_ended: bool = True,
         joined_since: float | None = None,
+        linger: float = 0.3,
     ) -> None:
         self.engine, self.project, self.wanted, self.show = engine, project, wanted, show
         self.until_ended = until_ended
+        self.linger = linger  # seconds: who is being restarted or replaced is not running for a moment
         self.last: dict[str, str] = {}
         """Container id to the time of its last line shown, for who continues after a history."""
         self.codes: dict[str, int] = {}
@@ -116,14 +118,20 @@ class Follower:
         try:
             async with asyncio.TaskGroup() as group:
                 listener = group.create_task(self._listen())
+                quiet_since = 0.0
                 while True:
                     self._changed.clear()
                     running = await self._attach(group)
-                    if self.until_ended and not running and not self._tasks:
+                    idle = self.until_ended and not running and not self._tasks
+                    if not idle:
+                        quiet_since = 0.0
+                    elif not quiet_since:
+                        quiet_since = time.monotonic()
+                    elif time.monotonic() - quiet_since >= self.linger:
                         listener.cancel()
                         return
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(2.0):
+                        async with asyncio.timeout(self.linger / 3 if idle else 2.0):
                             await self._changed.wait()
         except BaseExceptionGroup as failures:
             from stackwright.run.executor import first_failure
@@ -152,9 +160,9 @@ class Follower:
             since = f"{self._joined_since:.9f}"
         try:
             async for line in lines(self.engine, one, follow=True, since=since):
-                if line.time > self.last[one.id]:
-                    self.last[one.id] = line.time
-                    self.show(line)
+                # Lines of one moment share their time: nothing is dropped by it, `since` did that.
+                self.last[one.id] = line.time
+                self.show(line)
             await self._ended(one)
         except EngineError:
             pass  # the container was removed, or the engine is restarting: the next look tells

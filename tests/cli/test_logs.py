@@ -1,0 +1,70 @@
+"""`logs`: order, tails, following across restarts."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.cli.conftest import Box, read_until
+
+TALKER = """
+    services:
+      a: {image: $IMAGE, command: [sh, -c, "echo a1; sleep 0.4; echo a2; echo oops >&2"]}
+      b: {image: $IMAGE, command: [sh, -c, "sleep 0.2; echo b1"]}
+    """
+
+
+def test_lines_of_several_services_are_merged_in_time_order(box: Box) -> None:
+    box.write(
+        """
+        services:
+          a: {image: $IMAGE, command: [sh, -c, "while [ ! -e /s/go ]; do sleep 0.05; done; echo a1; touch /s/a1; while [ ! -e /s/b1 ]; do sleep 0.05; done; echo a2"], volumes: [./s:/s]}
+          b: {image: $IMAGE, command: [sh, -c, "while [ ! -e /s/a1 ]; do sleep 0.05; done; echo b1; touch /s/b1"], volumes: [./s:/s]}
+        """
+    )
+    box.ok("up", "-d")
+    (box.folder / "s/go").touch()
+    while "running" in {value["State"] for value in box.ps().values()}:
+        pass
+    assert box.ok("logs") == "a-1  | a1\nb-1  | b1\na-1  | a2\n"
+
+
+def test_tail_prefix_and_timestamps(box: Box) -> None:
+    box.write(TALKER)
+    box.ok("up")
+    assert box.ok("logs", "--no-log-prefix", "--tail", "1", "b") == "b1\n"
+    stamped = box.ok("logs", "-t", "b")
+    assert stamped.startswith("b-1  | 20")
+    assert stamped.endswith(" b1\n")
+    assert box.ok("logs", "--since", "1h", "--no-log-prefix", "b") == "b1\n"
+    assert box.ok("logs", "--until", "1h", "b") == ""
+
+
+def test_following_goes_on_across_a_restart_and_misses_nothing(box: Box) -> None:
+    box.write(
+        """
+        services:
+          a: {image: $IMAGE, command: [sh, -c, "trap 'exit 0' TERM; echo run $$(cat /proc/sys/kernel/random/uuid); sleep 1000 & wait"]}
+        """
+    )
+    box.ok("up", "-d")
+    process = box.start("logs", "-f")
+    read_until(process, "| run")
+    box.ok("restart", "a")
+    read_until(process, "| run")
+    box.ok("up", "-d", "--force-recreate")
+    read_until(process, "| run")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+
+
+def test_following_ends_when_nothing_runs_any_more(box: Box) -> None:
+    box.write(TALKER)
+    box.ok("up", "-d")
+    result = box.run("logs", "-f", timeout=30)
+    assert result.returncode == 0
+    assert sorted(line for line in result.stdout.splitlines() if "|" in line) == [
+        "a-1  | a1",
+        "a-1  | a2",
+        "a-1  | oops",
+        "b-1  | b1",
+    ]

@@ -1,6 +1,6 @@
 """DNS messages, as far as a forwarding resolver needs them: read a question, write an answer. RFC 1035, 6891.
 
-Own code because it runs in every monitor: dnslib would cost each of them more memory than the rest together.
+Own code because it runs in every monitor, of which there may be many: dnslib takes a megabyte in each.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Netlink messages: encoding, batches, answers. netlink(7), rtnetlink(7).
 
 Why not pyroute2: attaching a container is on the way of every start. Measured on a small machine, importing
-pyroute2 takes 200 ms and 24 MB, and each call 0.4-0.7 ms; this module takes a millisecond to import, sends several
+pyroute2 takes 200 ms and 24 MB, and each call 0.4-0.7 ms; this module takes 3 ms to import, sends several
 requests with one system call and decodes only what is asked for. It knows two things: attributes and batches.
 The meaning of the messages is in `links`, `routes` and `nftables`.
 """

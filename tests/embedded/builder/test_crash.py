@@ -17,7 +17,7 @@ from tests.embedded.engine_process import EngineProcess
 from tests.peers import IMAGE, busybox_archive
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
-ROUNDS = 12
+ROUNDS = 6
 DOCKERFILE = f"FROM {IMAGE}\n" + "".join(
     f"RUN echo {n} > /f{n} && rm -rf /f{n - 1}\nCOPY data /d{n}\n" for n in range(4)
 )

@@ -15,9 +15,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.support.netlab import Guest, ask, cannot_reach, isolated, networks, outside_world, running_loop
+from tests.support.netlab import (
+    Guest,
+    ask,
+    cannot_reach,
+    devices,
+    isolated,
+    networks,
+    outside_world,
+    running_loop,
+)
 
 from stackwright.embedded.containers.loop import Loop
+from stackwright.embedded.networks.netlink import NETLINK_NETFILTER, Netlink
 from stackwright.embedded.networks.proxy import PortInUse, PortProxy
 from stackwright.embedded.networks.service import NetworkService
 from stackwright.embedded.networks.types import Endpoint, PublishedPort
@@ -283,3 +293,40 @@ def cpu_seconds(pid: int) -> float:
     """What a process used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@isolated
+async def test_rules_flushed_by_somebody_come_back_with_the_next_change(tmp_path: Path) -> None:
+    with networks(tmp_path) as service, Guest() as guest, Guest() as other:
+        await service.start()
+        me = await placed(service, guest)
+        await service.publish("c" * 64, [port(me.ipv4)])
+        subprocess.run(["nft", "flush", "ruleset"], check=True)
+        subprocess.run(["nft", "list", "ruleset"], check=True)
+        neighbour = await placed(service, other, container="d" * 64)
+        await service.publish("d" * 64, [port(neighbour.ipv4, host_port=8081)])
+        with guest.echo(80), other.echo(80):
+            for number in (8080, 8081):
+                assert ask(socket.socket(), ("127.0.0.1", number)).endswith("hello")
+        await service.close(keep_devices=False)
+
+
+@isolated
+async def test_without_nftables_ports_go_through_the_proxy(tmp_path: Path) -> None:
+    def absent(protocol: int = 0) -> Netlink:
+        if protocol == NETLINK_NETFILTER:
+            raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+        return opened(protocol)
+
+    opened, Netlink.open = Netlink.open, absent  # type: ignore[method-assign,assignment]
+    with networks(tmp_path) as service, Guest() as guest, Guest() as other:
+        await service.start()
+        me = await placed(service, guest)
+        neighbour = await placed(service, other, container="d" * 64)
+        await service.publish("c" * 64, [port(me.ipv4)])
+        with guest.echo(80), proxied(port(me.ipv4)):
+            assert ask(socket.socket(), ("127.0.0.1", 8080)).endswith("hello")
+            assert ask(other.open(), (me.ipv4, 80)) == f"{neighbour.ipv4} hello"
+        await service.unpublish("c" * 64)
+        await service.close(keep_devices=False)
+    assert devices() == {"lo"}

@@ -43,6 +43,7 @@ class Firewall:
         self.table = f"stackwright_{instance}"
         self._netlink: Netlink | None = None
         self._elements: dict[str, dict[bytes, bytes]] = {}
+        self._proved = False
         self.available = True
         """False once the kernel turned out to have no nf_tables (or not to let us): no NAT then, only proxies."""
 
@@ -55,13 +56,8 @@ class Firewall:
         for published in ports:
             for set_name, key, value in _port_elements(published):
                 wanted.setdefault(set_name, {})[key] = value
-        requests = [nft.table(self.table), nft.delete_table(self.table), nft.table(self.table)]
-        requests += _sets(self.table)
-        requests += [nft.chain(self.table, *hook) for hook in _CHAINS]
-        requests += [nft.rule(self.table, name, *matches) for name, matches in _rules()]
-        requests += [nft.add_elements(self.table, name, found.items()) for name, found in wanted.items()]
-        if self._commit(requests):
-            self._elements = wanted
+        self._elements = wanted
+        self._commit(self._whole())
 
     def add_network(self, network: Network) -> None:
         self._add(_network_elements(network))
@@ -105,8 +101,7 @@ class Firewall:
                 requests.append(nft.delete_elements(self.table, name, [(key, known[key])]))
             requests.append(nft.add_elements(self.table, name, [(key, value)]))
             known[key] = value
-        if requests:
-            self._commit(requests)
+        self._change(requests)
 
     def _remove(self, elements: Iterable[tuple[str, bytes, bytes]]) -> None:
         requests = []
@@ -114,23 +109,45 @@ class Firewall:
             if self._elements.get(name, {}).get(key) == value:
                 del self._elements[name][key]
                 requests.append(nft.delete_elements(self.table, name, [(key, value)]))
-        if requests:
-            self._commit(requests)
+        self._change(requests)
 
-    def _commit(self, requests: list[Request]) -> bool:
+    def _change(self, requests: list[Request]) -> None:
+        """A few elements; the whole table if somebody (a reload of the host's own firewall) removed it."""
+        if not requests:
+            return
+        try:
+            self._commit(requests)
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            log.warning("nftables table %s was removed by somebody: made again", self.table)
+            self._commit(self._whole())
+
+    def _whole(self) -> list[Request]:
+        """The table as it should be, replacing whatever is there."""
+        requests = [nft.table(self.table), nft.delete_table(self.table), nft.table(self.table)]
+        requests += _sets(self.table)
+        requests += [nft.chain(self.table, *hook) for hook in _CHAINS]
+        requests += [nft.rule(self.table, name, *matches) for name, matches in _rules()]
+        return requests + [
+            nft.add_elements(self.table, name, known.items())
+            for name, known in self._elements.items()
+            if known
+        ]
+
+    def _commit(self, requests: list[Request]) -> None:
         if not self.available:
-            return False
+            return
         try:
             if self._netlink is None:
                 self._netlink = Netlink.open(NETLINK_NETFILTER)
             nft.commit(self._netlink, requests)
+            self._proved = True
         except OSError as error:
-            if error.errno not in _ABSENT or (self._elements and isinstance(error, NetlinkError)):
+            if self._proved or error.errno not in _ABSENT:
                 raise
             self.available = False
             log.warning("no nftables here (%s): no way out of the containers, ports only by proxy", error)
-            return False
-        return True
 
 
 def _network_elements(network: Network) -> list[tuple[str, bytes, bytes]]:

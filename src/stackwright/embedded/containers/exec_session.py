@@ -20,7 +20,7 @@ from stackwright.embedded.kernel.process import start_ticks
 
 from . import init, messages, process, reaper, state, wire
 from .loop import READ, Loop
-from .monitor import StartFailed, become_daemon, close_all_but, close_all_when_sent
+from .monitor import StartFailed, close_all_but, close_all_when_sent, show_as
 from .streams import Client, Streams
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ _JOINED = ns.CLONE_NEWNS | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS | ns.CLONE_NEWNET |
 
 def run(channel_fd: int) -> NoReturn:
     """Entry point in the forked process; `channel_fd` leads to the engine."""
-    become_daemon("sw-exec", "stackwright-exec")
+    show_as("sw-exec", "stackwright-exec")
     channel = _socket.socket(fileno=channel_fd)
     code = 1
     try:

@@ -49,7 +49,7 @@ class Abandoned(Exception):  # noqa: N818 - an ending, not an error
 
 def run(channel_fd: int) -> NoReturn:
     """Entry point in the forked process; `channel_fd` leads to the engine."""
-    become_daemon("sw-monitor", "stackwright-monitor")
+    show_as("sw-monitor", "stackwright-monitor")
     channel = _socket.socket(fileno=channel_fd)
     code = 1
     try:
@@ -66,12 +66,17 @@ def run(channel_fd: int) -> NoReturn:
 
 
 def become_daemon(name: str, shown: str) -> None:
-    """Leave the starter's session and signal set-up behind; `shown` is what `ps` lists."""
+    """Leave the starter's session and signal set-up behind."""
     os.setsid()
-    prctl.set_name(name)
-    title.set_title(shown)
+    show_as(name, shown)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def show_as(name: str, shown: str) -> None:
+    """What `ps` lists: the name (15 bytes) and the command line."""
+    prctl.set_name(name)
+    title.set_title(shown)
 
 
 def close_all_but(*kept: int) -> None:

@@ -45,11 +45,14 @@ def main(fd: int) -> None:
             return
         if not request:
             return
-        if request in _ROLES and descriptors:
+        taken = request in _ROLES and bool(descriptors)
+        if taken:
             spare.take(request, descriptors[0])
-            spare = Spare(requests)
+        # Before the next fork: a channel that a stranger holds too would never end.
         for descriptor in descriptors:
             os.close(descriptor)
+        if taken:
+            spare = Spare(requests)
 
 
 class Spare:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def stackwright() -> Iterator[Stackwright]:
+    """The command with an engine of the test's own."""
+    with own_engine() as command:
+        yield command
+
+
+@pytest.fixture(scope="module")
+def shared_stackwright() -> Iterator[Stackwright]:
+    """One engine for the tests of a module: its images stay from test to test."""
+    with own_engine() as command:
+        yield command
+
+
+@contextmanager
+def own_engine() -> Iterator[Stackwright]:
+    """An engine with a state of its own; afterwards neither it nor anything it ran is left."""
     # A short path: the names of Unix sockets are limited to 107 bytes.
     root = Path(tempfile.mkdtemp(prefix="sw-"))
     command = Stackwright(root)
-    yield command
-    command.stop_engine()
-    shutil.rmtree(root)
+    try:
+        yield command
+    finally:
+        command.stop_engine()
+        shutil.rmtree(root)
 
 
 @pytest.fixture(scope="session")

@@ -19,14 +19,14 @@ PAGES = sorted(path for path in DOCS.glob("*.md") if "```console" in path.read_t
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_example_of_the_page_does_what_it_says(
-    page: Path, stackwright: Stackwright, tmp_path: Path
+    page: Path, shared_stackwright: Stackwright, tmp_path: Path
 ) -> None:
     project = tmp_path / "shop"
     project.mkdir()
     environment = {
-        **stackwright.environ,
+        **shared_stackwright.environ,
         "STACKWRIGHT_ENGINE": "embedded",
-        "PATH": f"{Path(sys.executable).parent}:{stackwright.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{shared_stackwright.environ['PATH']}",
     }
     for step in examples(page.read_text()):
         match step:

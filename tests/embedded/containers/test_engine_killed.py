@@ -143,6 +143,21 @@ async def test_engine_killed_in_the_middle_of_a_start_leaves_nothing_unknown(hos
                 await asyncio.sleep(0.01)
 
 
+async def test_whoever_reads_the_engines_output_sees_its_end(host: Host) -> None:
+    spec = host.spec("sleep", "100")
+    file = Path(spec.directory) / "spec.json"
+    file.write_bytes(encode(spec))
+    engine = await asyncio.create_subprocess_exec(
+        sys.executable, str(STUB), str(file), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert engine.stdout is not None and engine.stderr is not None
+    await engine.stdout.readline()
+    await kill(engine)
+    async with asyncio.timeout(5):
+        assert await engine.stdout.read() == b""
+        assert await engine.stderr.read() == b""
+
+
 async def test_runtime_closed_in_order_leaves_containers_running(host: Host) -> None:
     from stackwright.embedded.containers.runtime import Runtime
 

@@ -66,8 +66,9 @@ def run(channel_fd: int) -> NoReturn:
 
 
 def become_daemon(name: str, shown: str) -> None:
-    """Leave the starter's session and signal set-up behind."""
+    """Leave the starter's session, its stderr (the engine's) and its signal set-up behind."""
     os.setsid()
+    os.dup2(0, 2)  # /dev/null: who reads the engine's stderr must see its end when the engine ends
     show_as(name, shown)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

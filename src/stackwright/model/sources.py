@@ -55,8 +55,7 @@ class Sources:
 
     def line(self, number: int, line: int) -> str:
         """The text of one line (from 1), without its end."""
-        lines = self.texts[number].split(b"\n", line)
-        return lines[line - 1].decode("utf-8", "replace").rstrip("\r") if line <= len(lines) else ""
+        return line_of(self.texts[number], line)
 
     def problem(
         self, code: str, message: str, mark: Mark = NOWHERE, path: str = "", suggestion: str = ""
@@ -114,6 +113,16 @@ class Reporter:
         """Say something once that does not stop the load."""
         if message not in self.warnings:
             self.warnings.append(message)
+
+
+def line_of(text: bytes, line: int) -> str:
+    """One line (from 1) of a file's text, counted as YAML does: CR, NEL, LS and PS end lines too."""
+    coding = "utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    whole = text.decode(coding, "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    for end in "\r\x85\u2028\u2029":
+        whole = whole.replace(end, "\n")
+    lines = whole.split("\n", line)
+    return lines[line - 1] if line <= len(lines) else ""
 
 
 def read_bytes(path: str) -> bytes:

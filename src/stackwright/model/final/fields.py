@@ -32,6 +32,12 @@ class Field:
         raise NotImplementedError
 
 
+def _refuse(wanted: str, mark: Mark, path: str, report: Reporter) -> Any:
+    """Report what the schema leaves open: elements under names that are none."""
+    report.error("type", f"{path} must be {wanted}", mark, path)
+    return _FAILED
+
+
 def _sorted(value: Any) -> Any:
     """An extension's value with its keys in order, as everything else is printed."""
     if type(value) is Map:
@@ -78,6 +84,8 @@ class Struct(Field):
         """What is printed for keys that are not given."""
 
     def read(self, value: Any, mark: Mark, path: str, report: Reporter) -> Any:
+        if type(value) is not Map:
+            return _refuse("a mapping", mark, path, report)
         made = Map(value.mark)
         made.broken = value.broken
         marks = value.marks
@@ -112,6 +120,8 @@ class Items(Field):
         self.item = item
 
     def read(self, value: Any, mark: Mark, path: str, report: Reporter) -> Any:
+        if type(value) is not Seq:
+            return _refuse("a list", mark, path, report)
         made = Seq(value.mark)
         for index, item in enumerate(value):
             at = value.mark_at(index)
@@ -133,6 +143,8 @@ class ByName(Field):
         self.fill = fill
 
     def read(self, value: Any, mark: Mark, path: str, report: Reporter) -> Any:
+        if type(value) is not Map:
+            return _refuse("a mapping", mark, path, report)
         made = Map(value.mark)
         made.broken = value.broken
         for key in sorted(value):

@@ -282,7 +282,7 @@ def ulimit(value: Any) -> Any:
 
 def env_file(value: Any) -> Any:
     """Path, whether it must exist, and its format."""
-    made: dict[str, Any] = {"path": value["path"], "required": boolean(value.get("required", True))}
+    made: dict[str, Any] = {"path": value.get("path", ""), "required": boolean(value.get("required", True))}
     if value.get("format"):
         made["format"] = value["format"]
     return made

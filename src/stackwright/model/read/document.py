@@ -18,6 +18,7 @@ from stackwright.model.read.libyaml import (
     YAMLError,
 )
 from stackwright.model.read.scalars import plain, tagged
+from stackwright.model.sources import line_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -277,8 +278,8 @@ def _report_syntax(error: Any, text: bytes, file: int, report: Reporter) -> None
     at = error.problem_mark or error.context_mark
     problem = error.problem or str(error)
     hint = ""
-    source = text.split(b"\n", at.line + 1)[at.line] if at else b""
-    if "cannot start any token" in problem and source[at.column : at.column + 1] == b"\t":
+    source = line_of(text, at.line + 1) if at else ""
+    if "cannot start any token" in problem and source[at.column : at.column + 1] == "\t":
         problem, hint = "a tab cannot be used for indentation", "indent with spaces"
     elif error.context and error.context_mark:
         problem = f"{error.context} at line {error.context_mark.line + 1}: {problem}"

@@ -13,6 +13,7 @@ from stackwright.embedded.lifecycle.files import ContainerFiles, bind_source
 from stackwright.embedded.lifecycle.inherit import inherit
 from stackwright.embedded.lifecycle.mounts import parse_volumes_from, plan_mounts
 from stackwright.embedded.lifecycle.names import invent_name
+from stackwright.embedded.lifecycle.naming import network_mode
 from stackwright.embedded.lifecycle.ports import check_ports
 from stackwright.embedded.lifecycle.privileges import capabilities, security_options
 from stackwright.embedded.lifecycle.record import Container, MountPoint, now_ns
@@ -21,7 +22,7 @@ from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.signals import parse_signal
 from stackwright.embedded.lifecycle.specs import DEFAULT_SHM, log_config
 from stackwright.embedded.lifecycle.supervisor import Supervisor
-from stackwright.embedded.lifecycle.wiring import Wiring, network_mode
+from stackwright.embedded.lifecycle.wiring import Wiring
 
 _SMALLEST_MEMORY = 6 * 1024 * 1024
 

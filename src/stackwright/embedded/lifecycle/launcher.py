@@ -13,8 +13,8 @@ from stackwright.embedded.lifecycle.files import ContainerFiles, resolve_mount
 from stackwright.embedded.lifecycle.ports import wanted_bindings
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
-from stackwright.embedded.lifecycle.specs import Surroundings, build_spec
-from stackwright.embedded.lifecycle.wiring import Wires, Wiring, namespaces_of
+from stackwright.embedded.lifecycle.specs import Surroundings, build_spec, namespaces_of
+from stackwright.embedded.lifecycle.wiring import Wires, Wiring
 
 BeforeGo = Callable[[Sandbox], Awaitable[None]]
 _CLIENTS_FAULT = "process"
@@ -105,7 +105,7 @@ class Launcher:
                 rootfs=rootfs,
                 user=resolve_user(rootfs, container.config.user, additional_groups=tuple(host.group_add)),
                 mounts=_ordered((*identity, *mounts)),
-                namespaces=namespaces_of(container, wires, pids),
+                namespaces=namespaces_of(container, wires.net, pids),
                 dns=wires.dns,
                 ports=wanted_bindings(container.config.exposed_ports, host) if wires.net == "new" else (),
                 cgroup_parent=host.cgroup_parent.strip("/") or services.cgroup_parent,

@@ -25,7 +25,7 @@ from stackwright.embedded.containers.spec import (
     Rootfs,
     User,
 )
-from stackwright.embedded.errors import BadParameter
+from stackwright.embedded.errors import BadParameter, NotFound
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import HostConfig, as_words
 from stackwright.embedded.lifecycle.config import LogConfig as DockerLogConfig
@@ -207,3 +207,25 @@ def _capabilities(host: HostConfig) -> tuple[str, ...]:
     if host.privileged:
         return ALL_CAPABILITIES
     return capabilities(as_words(host.cap_add), as_words(host.cap_drop))
+
+
+def namespaces_of(container: Container, net: str, pid_of: dict[str, int]) -> Namespaces:
+    """Namespace modes of HostConfig; `container:x` joins that of a running container (its pid in
+    `pid_of`)."""
+    host = container.host_config
+
+    def mode(value: str, name: str, default: str = "new") -> str:
+        if value.startswith("container:"):
+            other = value.removeprefix("container:")
+            if other not in pid_of:
+                raise NotFound(f"cannot join {name} namespace of a non running container: {other}")
+            return f"/proc/{pid_of[other]}/ns/{name}"
+        return "host" if value == "host" else default
+
+    return Namespaces(
+        net=net,
+        pid=mode(host.pid_mode, "pid"),
+        ipc=mode(host.ipc_mode, "ipc"),
+        uts="host" if host.uts_mode == "host" else "new",
+        cgroup="host" if host.cgroupns_mode == "host" else "new",
+    )

@@ -28,9 +28,9 @@ from stackwright.embedded.containers.users import UserNotFound, resolve_user
 from stackwright.embedded.errors import BadParameter
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.identity import extra_hosts, hosts_file, resolv_conf
+from stackwright.embedded.lifecycle.naming import RESOLVER
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import DEFAULT_SHM
-from stackwright.embedded.lifecycle.wiring import RESOLVER
 from stackwright.embedded.networks.types import Endpoint, Network
 
 Output = Callable[[bytes], None]

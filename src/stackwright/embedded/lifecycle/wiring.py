@@ -4,21 +4,18 @@ ended."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from stackwright.embedded.containers.runtime import Sandbox
-from stackwright.embedded.containers.spec import DnsConfig, Namespaces, PortBinding
-from stackwright.embedded.errors import BadParameter, Conflict, EngineError, Forbidden, NotFound
+from stackwright.embedded.containers.spec import DnsConfig, PortBinding
+from stackwright.embedded.errors import BadParameter, Conflict, EngineError, Forbidden
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig, NetworkingConfig
-from stackwright.embedded.lifecycle.identity import extra_hosts, hosts_file, hosts_rows, resolv_conf
+from stackwright.embedded.lifecycle.naming import Naming, network_mode
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import hostname_of
 from stackwright.embedded.networks.sandbox import open_sandbox
 from stackwright.embedded.networks.types import Endpoint, Network, PublishedPort
-
-RESOLVER = "127.0.0.11"
 
 
 @dataclass(slots=True)
@@ -34,11 +31,6 @@ class Wires:
     shares: Container | None = None
 
 
-def network_mode(host: HostConfig) -> str:
-    """`NetworkMode` with its defaults resolved: bridge, host, none, container:x or a network's name or id."""
-    return "bridge" if host.network_mode in ("", "default") else host.network_mode
-
-
 class Wiring:
     """Between the container manager and the network service."""
 
@@ -46,6 +38,7 @@ class Wiring:
         self._services = services
         self._networks = services.networks
         self._containers = services.containers
+        self._naming = Naming(services)
 
     def endpoints_for(
         self, host: HostConfig, networking: NetworkingConfig, mac: str
@@ -93,7 +86,7 @@ class Wiring:
             endpoints=reserved,
             default=self._default_route(container, reserved),
             dns=self._dns(container) if bridged else None,
-            identity=self._identity(container, reserved, resolver=bool(bridged)),
+            identity=self._naming.identity(container, reserved, resolver=bool(bridged)),
         )
 
     async def configure(self, container: Container, wires: Wires, sandbox: Sandbox) -> None:
@@ -199,16 +192,8 @@ class Wiring:
             mac=settings.mac_address,
             names=tuple(dict.fromkeys((container.name, short_id(container.id), hostname_of(container)))),
             aliases=settings.aliases,
-            links=self._links(container, settings),
+            links=self._naming.links(container, settings),
         )
-
-    def _links(self, container: Container, settings: EndpointSettings) -> dict[str, str]:
-        links = {}
-        for text in (*container.host_config.links, *settings.links):
-            target, _, alias = text.partition(":")
-            linked = self._containers.get(target.removeprefix("/"))
-            links[(alias or linked.name).rpartition("/")[2]] = linked.name
-        return links
 
     def _share(self, container: Container, other: Container) -> Wires:
         if not other.up:
@@ -229,45 +214,6 @@ class Wiring:
             tables=(str(self._networks.dns_table(container.id)),),
             upstream=tuple(container.host_config.dns),
         )
-
-    def _identity(
-        self, container: Container, reserved: list[tuple[Network, Endpoint]], *, resolver: bool
-    ) -> dict[str, str]:
-        host = container.host_config
-        if network_mode(host) == "host":
-            own = hosts_rows(extra_hosts(host.extra_hosts, "127.0.0.1"))
-            return {
-                "hostname": hostname_of(container) + "\n",
-                "hosts": _host_file("/etc/hosts") + own,
-                "resolv.conf": _host_file("/etc/resolv.conf")
-                if not (host.dns or host.dns_search or host.dns_options)
-                else resolv_conf("", host.dns, host.dns_search, host.dns_options),
-            }
-        gateway = next((e.ipv4_gateway for _, e in reserved if e.ipv4_gateway), "127.0.0.1")
-        servers = [RESOLVER] if resolver else host.dns
-        return {
-            "hostname": hostname_of(container) + "\n",
-            "hosts": hosts_file(
-                [a for _, e in reserved for a in (e.ipv4, e.ipv6) if a],
-                hostname_of(container),
-                container.config.domainname,
-                extra_hosts(host.extra_hosts, gateway),
-                self._link_rows(container),
-            ),
-            "resolv.conf": resolv_conf(
-                _host_file("/etc/resolv.conf"), servers, host.dns_search, host.dns_options
-            ),
-        }
-
-    def _link_rows(self, container: Container) -> list[tuple[str, str]]:
-        """Links of the default bridge, which has no name service."""
-        rows = []
-        for alias, name in self._links(container, EndpointSettings()).items():
-            linked = self._containers.get(name)
-            for endpoint in self._networks.endpoints(container_id=linked.id):
-                if endpoint.ipv4:
-                    rows.append((endpoint.ipv4, " ".join(dict.fromkeys((alias, short_id(linked.id), name)))))
-        return rows
 
     def _check(self, network: Network, settings: EndpointSettings) -> None:
         """Docker's rules for what may be asked of which network."""
@@ -296,33 +242,4 @@ def _with_address(port: PortBinding, address: str) -> PortBinding:
         host_port=port.host_port,
         container_ip=port.container_ip or address,
         container_port=port.container_port,
-    )
-
-
-def _host_file(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
-
-
-def namespaces_of(container: Container, wires: Wires, pid_of: dict[str, int]) -> Namespaces:
-    """Namespace modes of HostConfig; `container:x` joins that of a running container (its pid in
-    `pid_of`)."""
-    host = container.host_config
-
-    def mode(value: str, name: str, default: str = "new") -> str:
-        if value.startswith("container:"):
-            other = value.removeprefix("container:")
-            if other not in pid_of:
-                raise NotFound(f"cannot join {name} namespace of a non running container: {other}")
-            return f"/proc/{pid_of[other]}/ns/{name}"
-        return "host" if value == "host" else default
-
-    return Namespaces(
-        net=wires.net,
-        pid=mode(host.pid_mode, "pid"),
-        ipc=mode(host.ipc_mode, "ipc"),
-        uts="host" if host.uts_mode == "host" else "new",
-        cgroup="host" if host.cgroupns_mode == "host" else "new",
     )

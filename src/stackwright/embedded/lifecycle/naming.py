@@ -1,0 +1,84 @@
+"""What a running container calls itself and others: its identity files, its links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackwright.embedded.ids import short_id
+from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig
+from stackwright.embedded.lifecycle.identity import extra_hosts, hosts_file, hosts_rows, resolv_conf
+from stackwright.embedded.lifecycle.record import Container
+from stackwright.embedded.lifecycle.services import Services
+from stackwright.embedded.lifecycle.specs import hostname_of
+from stackwright.embedded.networks.types import Endpoint, Network
+
+RESOLVER = "127.0.0.11"
+
+
+def network_mode(host: HostConfig) -> str:
+    """`NetworkMode` with its defaults resolved: bridge, host, none, container:x or a network's name or id."""
+    return "bridge" if host.network_mode in ("", "default") else host.network_mode
+
+
+class Naming:
+    """Fills the identity files from what was reserved in the networks."""
+
+    def __init__(self, services: Services) -> None:
+        self._networks = services.networks
+        self._containers = services.containers
+
+    def links(self, container: Container, settings: EndpointSettings) -> dict[str, str]:
+        """Alias → name of the linked container. Raises NotFound."""
+        links = {}
+        for text in (*container.host_config.links, *settings.links):
+            target, _, alias = text.partition(":")
+            linked = self._containers.get(target.removeprefix("/"))
+            links[(alias or linked.name).rpartition("/")[2]] = linked.name
+        return links
+
+    def identity(
+        self, container: Container, reserved: list[tuple[Network, Endpoint]], *, resolver: bool
+    ) -> dict[str, str]:
+        """Contents of hosts, hostname and resolv.conf; `resolver`: the engine's own serves the container."""
+        host = container.host_config
+        if network_mode(host) == "host":
+            own = hosts_rows(extra_hosts(host.extra_hosts, "127.0.0.1"))
+            return {
+                "hostname": hostname_of(container) + "\n",
+                "hosts": _host_file("/etc/hosts") + own,
+                "resolv.conf": _host_file("/etc/resolv.conf")
+                if not (host.dns or host.dns_search or host.dns_options)
+                else resolv_conf("", host.dns, host.dns_search, host.dns_options),
+            }
+        gateway = next((e.ipv4_gateway for _, e in reserved if e.ipv4_gateway), "127.0.0.1")
+        servers = [RESOLVER] if resolver else host.dns
+        return {
+            "hostname": hostname_of(container) + "\n",
+            "hosts": hosts_file(
+                [a for _, e in reserved for a in (e.ipv4, e.ipv6) if a],
+                hostname_of(container),
+                container.config.domainname,
+                extra_hosts(host.extra_hosts, gateway),
+                self._link_rows(container),
+            ),
+            "resolv.conf": resolv_conf(
+                _host_file("/etc/resolv.conf"), servers, host.dns_search, host.dns_options
+            ),
+        }
+
+    def _link_rows(self, container: Container) -> list[tuple[str, str]]:
+        """Links of the default bridge, which has no name service."""
+        rows = []
+        for alias, name in self.links(container, EndpointSettings()).items():
+            linked = self._containers.get(name)
+            for endpoint in self._networks.endpoints(container_id=linked.id):
+                if endpoint.ipv4:
+                    rows.append((endpoint.ipv4, " ".join(dict.fromkeys((alias, short_id(linked.id), name)))))
+        return rows
+
+
+def _host_file(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stackwright.checks.builds import BuildFile, read_build
+from stackwright.checks.finding import Hit
 from stackwright.checks.knowledge.references import ImageName, parse_image
 from stackwright.checks.knowledge.software import Software, software_of
 from stackwright.model.final.durations import parse_duration
@@ -224,6 +225,11 @@ class ServiceView:
     def profiles(self) -> set[str]:
         """Its profiles; empty: always there."""
         return {str(profile) for profile in self.data.get("profiles") or ()}
+
+    def hit(self, message: str, mark: Mark, key: str = "", **more: Any) -> Hit:
+        """A hit about this service; ``key`` is the place below it. The message starts with its name."""
+        path = f"services.{self.name}.{key}" if key else f"services.{self.name}"
+        return Hit(f'service "{self.name}" {message}', mark, service=self.name, path=path, **more)
 
     def together_with(self, other: ServiceView) -> bool:
         """Whether both may run at the same time: alternatives are in different profiles."""

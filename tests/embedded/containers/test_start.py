@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,19 @@ async def test_cancelled_start_leaves_nothing(host: Host) -> None:
     async with asyncio.timeout(5):
         while cgroup_of(spec).directories() or monitors_of(spec):
             await asyncio.sleep(0.01)
+
+
+async def test_start_cancelled_at_any_moment_leaves_nothing(host: Host) -> None:
+    for milliseconds in range(0, 40, 2):
+        spec = host.spec("sleep", "100")
+        running = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(milliseconds / 1000):
+                running = await host.runtime.start(spec)
+        if running is not None:
+            await running.signal(signal.SIGKILL)
+            await running.wait()
+        await gone(lambda spec=spec: not cgroup_of(spec).directories() and not monitors_of(spec))
 
 
 async def test_same_container_starts_again_after_its_end(host: Host) -> None:

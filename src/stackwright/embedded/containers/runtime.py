@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 from contextlib import suppress
 from typing import Any, Protocol
@@ -206,11 +207,27 @@ class Runtime:
         dns = to_wire(spec.dns) if spec.dns is not None else None
         with suppress(BrokenPipeError, ConnectionResetError):
             await channel.send(wire.message(messages.GO, ports=[to_wire(p) for p in sandbox.ports], dns=dns))
-        started = await channel.message()
-        if started is None:
-            raise StartError("the container's monitor ended unexpectedly", stage="process")
-        _raise_failure(started)
-        return started, channel.take_descriptor()
+        finishing = asyncio.ensure_future(_started(channel))
+        try:
+            return await asyncio.shield(finishing)
+        except asyncio.CancelledError:
+            # Past GO the monitor no longer ends with the channel: what nobody wants any more is killed here.
+            with suppress(StartError):
+                _, pidfd = await finishing
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                os.close(pidfd)
+                await channel.message()
+            raise
+
+
+async def _started(channel: Channel) -> tuple[Any, int]:
+    """Wait for STARTED: the message and init's pidfd."""
+    started = await channel.message()
+    if started is None:
+        raise StartError("the container's monitor ended unexpectedly", stage="process")
+    _raise_failure(started)
+    return started, channel.take_descriptor()
 
 
 def _raise_failure(answer: Any) -> None:

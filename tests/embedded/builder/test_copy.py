@@ -6,10 +6,13 @@ import hashlib
 import io
 import stat
 import tarfile
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from tests.embedded.builder.conftest import link, tar_of
+
+from stackwright.embedded.builder.copy import CopyStep
 
 pytestmark = pytest.mark.root
 
@@ -226,3 +229,30 @@ async def test_add_fetches_urls(kit, unused_tcp_port):
 async def test_a_fresh_clone_hits_the_cache(kit):
     first = await kit.build("FROM base\nCOPY dir /d\n", TREE)
     assert await kit.build("FROM base\nCOPY dir /d\n", dict(reversed(TREE.items()))) == first
+
+
+async def test_an_unchanged_stage_is_not_read_again(kit, monkeypatch):
+    text = "FROM base AS one\nRUN mkdir /d && touch /d/f\nFROM base\nCOPY --from=one /d /d\n"
+    first = await kit.build(text)
+    monkeypatch.setattr(CopyStep, "cache_parts", lambda step: pytest.fail("read again"))
+    assert await kit.build(text) == first
+
+
+async def test_a_rebuilt_stage_with_the_same_files_hits_the_cache(kit):
+    text = "FROM base AS one\nARG N\nRUN echo $N > /n && mkdir /d && echo same > /d/f\nFROM base\nCOPY --from=one /d /d\n"
+    first = await kit.build(text, build_args={"N": "1"})
+    assert await kit.build(text, build_args={"N": "2"}) == first
+
+
+async def test_names_of_one_file_stay_names_of_one_file(kit):
+    image = await kit.build(
+        "FROM base AS one\nRUN mkdir /d && echo x > /d/a && ln /d/a /d/b\nFROM base\nCOPY --from=one /d /d\n"
+    )
+    view = kit.view(image)
+    assert view.lookup("/d/a").status.st_ino == view.lookup("/d/b").status.st_ino
+
+
+async def test_large_files_are_copied_whole(kit):
+    content = bytes(range(256)) * 2000
+    image = await kit.build("FROM base\nCOPY big /big\n", {"big": content})
+    assert Path(kit.view(image).lookup("/big").host).read_bytes() == content

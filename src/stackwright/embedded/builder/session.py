@@ -83,7 +83,7 @@ class Session:
             self.dockerfile.check_from(origin, stage)
         image = await self.result(earlier) if earlier else await self.pulled(origin, emit)
         self.lease(image)
-        return LayerView(self.images.lower_dirs(image))
+        return LayerView(self.images.lower_dirs(image), identity=" ".join(image.layers) or image.id)
 
     def lease(self, image: Image) -> None:
         """Keep an image from being pruned until the build ends."""

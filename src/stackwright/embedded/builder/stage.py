@@ -191,13 +191,18 @@ class StageBuild:
         with self._session.step_folder() as folder:
             step = CopyStep(self._session, instruction, self._stage, self._config, self._variables(), folder)
             await step.find(LayerView(self._lower()))
-            parts = ("copy", await asyncio.to_thread(step.cache_parts), self._config)
-            if await self._cached(self._key(*parts, self._author)):
+            quick = step.quick_parts()
+            quick_key = self._key("layers", quick, self._config, self._author) if quick else ""
+            if quick_key and await self._cached(quick_key):
                 return
-            upper = folder / "upper"
-            upper.mkdir()
-            await asyncio.to_thread(step.write, UpperWriter(self._lower(), upper))
-            await self._commit(upper, self._config, f"{self._nop} {step.description}", *parts)
+            parts = ("copy", await asyncio.to_thread(step.cache_parts), self._config)
+            if not await self._cached(self._key(*parts, self._author)):
+                upper = folder / "upper"
+                upper.mkdir()
+                await asyncio.to_thread(step.write, UpperWriter(self._lower(), upper))
+                await self._commit(upper, self._config, f"{self._nop} {step.description}", *parts)
+            if quick_key and self._image is not None:
+                self._session.cache.remember(quick_key, self._image)
 
     async def _run(self, instruction: Instruction) -> None:
         options = self._session.options

@@ -43,7 +43,9 @@ class Node:
 class LayerView:
     """Look-ups in ``folders``, topmost first. Nothing is remembered, so folders may change between calls."""
 
-    def __init__(self, folders: Sequence[Path | str]) -> None:
+    def __init__(self, folders: Sequence[Path | str], identity: str = "") -> None:
+        """``identity``: the same for views of the same content, where that is known (layers never change)."""
+        self.identity = identity
         self._folders = tuple(os.fspath(folder) for folder in folders)
 
     def root(self) -> Node:

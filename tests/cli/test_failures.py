@@ -159,3 +159,13 @@ def test_who_ignores_the_stop_signal_is_named_with_the_mend(box: Box) -> None:
     assert result.returncode == 0
     assert "ignored SIGTERM for 2 s and was killed" in result.stderr
     assert "init: true" in result.stderr
+
+
+def test_scaling_what_can_run_only_once_is_refused_before_anything_starts(box: Box) -> None:
+    box.write("services: {web: {image: $IMAGE, command: $SLEEP, ports: ['127.0.0.1:18933:80']}}")
+    text = box.fails("up", "-d", "--scale", "web=2")
+    assert "web cannot run 2 times: each container would need the host's port 18933" in text
+    assert '"18933-18934:80"' in text
+    box.write("services: {web: {image: $IMAGE, command: $SLEEP, container_name: sw-only-one}}")
+    assert "would all be named sw-only-one" in box.fails("up", "-d", "--scale", "web=2")
+    assert box.ps() == {}

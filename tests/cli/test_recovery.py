@@ -17,7 +17,9 @@ def test_a_replacement_that_was_killed_in_the_middle_is_finished(box: Box) -> No
     for attempt in range(8):
         box.write(TEXT % attempt)
         process = box.start("up", "-d")
-        time.sleep(randomly.uniform(0.15, 0.9))
+        assert process.stderr is not None
+        process.stderr.readline()  # it has begun
+        time.sleep(randomly.uniform(0, 0.5))
         process.send_signal(signal.SIGKILL)
         process.communicate()
     box.write(TEXT % "last")
@@ -33,10 +35,20 @@ def test_an_interrupted_up_can_be_repeated_or_taken_down(box: Box, number: signa
     box.write(TEXT % 1)
     for _ in range(3):
         process = box.start("up", "-d")
-        time.sleep(randomly.uniform(0.15, 0.6))
+        assert process.stderr is not None
+        process.stderr.readline()  # it has begun
+        time.sleep(randomly.uniform(0, 0.4))
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
         assert "Traceback" not in err
         box.ok("down")
         assert box.ps() == {}
     box.ok("up", "-d", "--wait")
+
+
+def test_two_commands_on_one_project_take_turns(box: Box) -> None:
+    box.write(TEXT % 1)
+    several = [box.start("up", "-d") for _ in range(3)]
+    ends = [process.communicate(timeout=60) for process in several]
+    assert [process.returncode for process in several] == [0, 0, 0], ends
+    assert set(box.ps()) == {"web-1", "web-2", "db-1"}

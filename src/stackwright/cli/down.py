@@ -31,7 +31,7 @@ def down(
         from stackwright.run import down as runs
         from stackwright.run.session import check_services
 
-        async with session(options, project) as opened:
+        async with session(options, project, change=True) as opened:
             if known:
                 check_services(opened, services)
             did = await runs.down(

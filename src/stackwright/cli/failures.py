@@ -16,6 +16,10 @@ def report(error: BaseException) -> int:
         from stackwright.run.executor import first_failure
 
         return report(first_failure(error))
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output went away (`| head`): not an error, but nothing may be flushed any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     if os.environ.get("STACKWRIGHT_DEBUG"):
         traceback.print_exception(error, file=sys.stderr)
     text, hint, code = describe(error)

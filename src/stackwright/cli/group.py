@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from importlib import import_module
 
 import click
@@ -143,10 +141,6 @@ def run(args: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return 16 if isinstance(error, click.UsageError) else error.exit_code
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error, but nothing may be flushed any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the outermost edge: never a traceback

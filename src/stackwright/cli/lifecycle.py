@@ -22,7 +22,7 @@ def stop(options: GlobalOptions, services: tuple[str, ...], timeout: int | None)
     project, known = load_or_name(options, services)
 
     async def main() -> int:
-        async with session(options, project) as opened:
+        async with session(options, project, change=True) as opened:
             await runs.stop(opened, services, timeout=timeout, known=known)
         return 0
 
@@ -41,7 +41,7 @@ def start(options: GlobalOptions, services: tuple[str, ...], wait: bool, wait_ti
     project, known = load_or_name(options, services)
 
     async def main() -> int:
-        async with session(options, project) as opened:
+        async with session(options, project, change=True) as opened:
             await runs.start(opened, services, wait=wait, wait_timeout=wait_timeout, known=known)
         return 0
 
@@ -60,7 +60,7 @@ def restart(options: GlobalOptions, services: tuple[str, ...], no_deps: bool, ti
     project, known = load_or_name(options, services)
 
     async def main() -> int:
-        async with session(options, project) as opened:
+        async with session(options, project, change=True) as opened:
             await runs.restart(opened, services, timeout=timeout, no_deps=no_deps, known=known)
         return 0
 
@@ -79,7 +79,7 @@ def kill(options: GlobalOptions, services: tuple[str, ...], remove_orphans: bool
     project, known = load_or_name(options, services)
 
     async def main() -> int:
-        async with session(options, project) as opened:
+        async with session(options, project, change=True) as opened:
             await runs.kill(opened, services, name, known=known, remove_orphans=remove_orphans)
         return 0
 
@@ -105,7 +105,7 @@ def rm(
     project, known = load_or_name(options, services)
 
     async def main() -> int:
-        async with session(options, project) as opened:
+        async with session(options, project, change=True) as opened:
             if stop_first:
                 await runs.stop(opened, services, timeout=None, known=known)
             stopped = [one for one in await runs.members(opened, services, known=known) if not one.running]
@@ -151,7 +151,7 @@ def _freeze(options: GlobalOptions, services: tuple[str, ...], *, frozen: bool) 
     project, known = load_or_name(options, services)
 
     async def main() -> int:
-        async with session(options, project) as opened:
+        async with session(options, project, change=True) as opened:
             await runs.freeze(opened, services, frozen=frozen, known=known)
         return 0
 
@@ -204,7 +204,7 @@ def create(
     )
 
     async def main() -> int:
-        async with session(options, project, announce=True) as opened:
+        async with session(options, project, announce=True, change=True) as opened:
             return await in_background(opened, flags, draw="quiet")
 
     return run(main)

@@ -68,7 +68,9 @@ def logs(
             asked = time.time()
             found = [one for one in await containers(opened.engine, project.name) if wanted(one)]
             view.expect(map(short_name, found))
-            follower = runs.Follower(opened.engine, project.name, wanted, view, joined_since=asked, linger=2.0)
+            follower = runs.Follower(
+                opened.engine, project.name, wanted, view, joined_since=asked, linger=2.0
+            )
             for line in await runs.history(opened.engine, found, since=begin, until=end, tail=tail):
                 follower.last[line.container.id] = line.time
                 view(line)

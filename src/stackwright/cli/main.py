@@ -18,7 +18,13 @@ FAST_VERBS = frozenset({"config"})
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code. `argv` is without the program's name."""
-    args = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while modules were still being imported
+        return 130
+
+
+def _run(args: list[str]) -> int:
     from stackwright.cli.flags import split
 
     found = split(args)

@@ -68,10 +68,11 @@ async def session(
     *,
     quiet: bool = False,
     announce: bool = False,
+    change: bool = False,
 ) -> AsyncIterator[Session]:
     """A session on the engine that the flags name; progress is drawn while it lasts.
 
-    `announce` says which engine `auto` chose, and why.
+    `announce` says which engine `auto` chose, and why. `change` holds the project's lock.
     """
     choice = choose(options.engine)
     with printer("quiet" if quiet else options.progress, options.ansi) as show:
@@ -80,7 +81,7 @@ async def session(
             show(Note(f"Using the embedded engine: {choice.reason}"))
         for warning in project.warnings:
             show(Note(warning, warning=True))
-        async with _ticking(show):
+        async with _ticking(show), _locked(choice.address, project.name, show, change):
             try:
                 yield Session(
                     client,
@@ -93,6 +94,17 @@ async def session(
                 )
             finally:
                 client.close()
+
+
+@asynccontextmanager
+async def _locked(address: str, project: str, show: Printer, change: bool) -> AsyncIterator[None]:
+    if not change:
+        yield
+        return
+    from stackwright.cli.lock import project_lock
+
+    async with project_lock(address, project, show):
+        yield
 
 
 @asynccontextmanager
@@ -113,10 +125,10 @@ async def _ticking(show: Printer) -> AsyncIterator[None]:
         task.cancel()
 
 
-def run(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
-    """Run a verb to its end and return its exit code; Ctrl-C gives 130."""
+def run(main: Callable[[], Coroutine[Any, Any, int | None]], *, interrupted: str = "") -> int:
+    """Run a verb to its end and return its exit code; Ctrl-C gives 130, and says `interrupted`."""
     try:
         return asyncio.run(main()) or 0
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; what is there stays, the same command again goes on from it\n")
+        sys.stderr.write(interrupted + "\n" if interrupted else "")
         return 130

@@ -62,15 +62,19 @@ def up(options: GlobalOptions, /, **flags: object) -> int:
     _refuse_contradictions(wanted.detach or wanted.wait, wanted)
     project = load_project(options, wanted.services)
 
+    attached = not (wanted.detach or wanted.wait or wanted.no_start or wanted.dry_run)
+
     async def main() -> int:
-        async with session(options, project, announce=True) as opened:
+        # In the foreground the lock is held only until everything is up: see `Foreground`.
+        change = not attached and not wanted.dry_run
+        async with session(options, project, announce=True, change=change) as opened:
             if wanted.dry_run:
                 return await dry_run(opened, wanted)
-            if wanted.detach or wanted.wait or wanted.no_start:
-                return await in_background(opened, wanted, draw=options.progress)
-            return await foreground(opened, wanted, ansi=options.ansi, draw=options.progress)
+            if attached:
+                return await foreground(opened, wanted, ansi=options.ansi, draw=options.progress)
+            return await in_background(opened, wanted, draw=options.progress)
 
-    return run(main)
+    return run(main, interrupted="Interrupted: what was started stays; the same command goes on from there")
 
 
 def _refuse_contradictions(detached: bool, flags: object) -> None:

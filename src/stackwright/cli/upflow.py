@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from stackwright.cli import waterfall
+from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
 from stackwright.cli.progress import Live, colourful, columns
 from stackwright.engine.errors import ApiError
@@ -83,7 +84,9 @@ class UpFlags:
     def job(self, session: Session) -> Up:
         """The run that they ask for."""
         build = False if self.no_build else (True if self.build else None)
-        images = Images(session, pull=self.pull, build=build, quiet_pull=self.quiet_pull)
+        images = Images(
+            session, pull=self.pull, build=build, quiet_pull=self.quiet_pull, quiet_build=self.quiet_build
+        )
         return Up(session, self.options(), images, self.timeout, Timeline(begin=process_start()))
 
 
@@ -251,7 +254,10 @@ class Foreground:
         async with asyncio.TaskGroup() as group:
             follower.until_ended = False
             following = group.create_task(follower.run())
-            timeline = await job.run()
+            async with project_lock(
+                str(self.session.engine.address), self.session.project.name, self.session.emit
+            ):
+                timeline = await job.run()
             self.brought_up = True
             finish_progress(self.session)
             print_timeline(timeline, self.draw)

@@ -12,7 +12,7 @@ from stackwright.model.types import Build, Service
 from stackwright.plan import labels
 from stackwright.run import context as contexts
 from stackwright.run.errors import RunError, Unsupported
-from stackwright.run.events import Note, Output, Progress
+from stackwright.run.events import Note, Output, Progress, printed
 from stackwright.run.session import Session, image_id, place
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -62,6 +62,7 @@ async def build(
     ensure_base: Callable[[str], Awaitable[None]],
     no_cache: bool = False,
     arguments: Mapping[str, str | None] | None = None,
+    quiet: bool = False,
 ) -> str:
     """Build `service` as `name` and return the image's id.
 
@@ -99,9 +100,8 @@ async def build(
             platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
             headers=headers,
         ):
-            for line in str(message.get("stream", "")).splitlines():
-                if line.strip():
-                    session.emit(Output(name, line.rstrip()))
+            for line in () if quiet else printed(str(message.get("stream", ""))):
+                session.emit(Output(name, line))
     except BuildFailed as error:
         step = _failed_step(packed, error.output)
         raise _failed(session, service, error.message + step, error.output, where) from error

@@ -99,7 +99,9 @@ def _refused(session: Session, service: Service, error: ApiError) -> RunError:
     return RunError(f"service {service.name} cannot be created: {error.message}", place=where)
 
 
-async def carry_out(session: Session, service: Service, decision: Decision, image_id: str) -> str | None:
+async def carry_out(
+    session: Session, service: Service, decision: Decision, image_id: str, *, renew_volumes: bool = False
+) -> str | None:
     """Make what a decision says, up to but not including the start; returns the container's id.
 
     A replacement is made under a temporary name beside the old container and takes its place in
@@ -122,7 +124,7 @@ async def carry_out(session: Session, service: Service, decision: Decision, imag
             name=temporary,
             number=decision.number,
             image_id=image_id,
-            inherited=await anonymous_volumes(session, old),
+            inherited=() if renew_volumes else await anonymous_volumes(session, old),
             extra_labels={labels.REPLACE: old.name},
             display=name,
         )

@@ -52,3 +52,13 @@ Sink = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """A sink for who does not want to know."""
+
+
+def printed(text: str) -> list[str]:
+    """The lines of a program's output as a terminal would leave them: overwritten text is gone.
+
+    >>> printed("Reading... 5%\\rReading... done\\n\\nnext\\n")
+    ['Reading... done', 'next']
+    """
+    lines = (line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n"))
+    return [line for line in lines if line]

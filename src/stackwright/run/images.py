@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from stackwright.engine.client import split_reference
 from stackwright.engine.errors import PullFailed
 from stackwright.model.types import Service
 from stackwright.plan.labels import image_name
 from stackwright.run.errors import ImageMissing
-from stackwright.run.events import Note, Output, Progress, Transfer
+from stackwright.run.events import Note, Output, Progress, Transfer, printed
 from stackwright.run.session import Session, image_id, place
 
 
@@ -27,6 +28,7 @@ class Images:
     build: bool | None = None
     no_cache: bool = False
     quiet_pull: bool = False
+    quiet_build: bool = False
     build_args: dict[str, str | None] = field(default_factory=dict)
     _running: dict[str, asyncio.Task[str]] = field(default_factory=dict)
 
@@ -74,7 +76,9 @@ class Images:
         self, name: str, platform: str = "", *, where: str = "", refresh: bool = False
     ) -> str:
         """Have the image `name` on the engine and return its id. Raises `ImageMissing`."""
-        return await self._once(f"image:{name}", lambda: self._obtain(name, platform, where, refresh))
+        return await self._once(
+            "image:" + ":".join(split_reference(name)), lambda: self._obtain(name, platform, where, refresh)
+        )
 
     async def _obtain(self, name: str, platform: str, where: str, refresh: bool) -> str:
         session = self.session
@@ -129,9 +133,9 @@ class Images:
             session.emit(Note(f"{name}: {recipe.note}"))
 
         def progress(message: dict[str, object]) -> None:
-            for line in str(message.get("stream") or message.get("status") or "").splitlines():
-                if line.strip():
-                    session.emit(Output(name, line.rstrip()))
+            if not self.quiet_build:
+                for line in printed(str(message.get("stream") or message.get("status") or "")):
+                    session.emit(Output(name, line))
 
         try:
             await recipes.build(recipe, session.engine, progress)
@@ -166,5 +170,11 @@ class Images:
             )
 
         return await builds.build(
-            self.session, service, name, ensure_base=base, no_cache=self.no_cache, arguments=self.build_args
+            self.session,
+            service,
+            name,
+            ensure_base=base,
+            no_cache=self.no_cache,
+            arguments=self.build_args,
+            quiet=self.quiet_build,
         )

@@ -10,13 +10,14 @@ from stackwright.plan.decide import Decision, Wish, decide
 from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
+from stackwright.plan.refuse import refusals
 from stackwright.run import containers, readiness, resources
-from stackwright.run.errors import ServiceFailed
+from stackwright.run.errors import ServiceFailed, Unsupported
 from stackwright.run.events import Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
-from stackwright.run.session import Session, check_services, observe
+from stackwright.run.session import Session, check_services, observe, place
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
@@ -42,6 +43,9 @@ class Up:
         session, project = self.session, self.session.project
         check_services(session, self.options.services)
         names = graphs.closure(project, self.options.services, no_deps=self.options.no_deps)
+        for refusal in refusals(project, dict(self.options.scale), names):
+            where = place(project, refusal.path)
+            raise Unsupported(refusal.message, hint=refusal.hint, place=where)
         wanted = {image_name(project.name, project.services[name]) for name in names}
         self._observed = await observe(session, wanted)
         self._wishes = graphs.wishes(project, self._observed, self.options, names)
@@ -91,7 +95,13 @@ class Up:
         made: dict[str, str] = {}
 
         async def one(decision: Decision) -> None:
-            container = await containers.carry_out(self.session, service, decision, self._ids[name])
+            container = await containers.carry_out(
+                self.session,
+                service,
+                decision,
+                self._ids[name],
+                renew_volumes=self.options.renew_anonymous_volumes,
+            )
             if container is not None:
                 made[decision.name] = container
 

@@ -1,0 +1,57 @@
+"""What a plan cannot do, said before anything is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackwright.model.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A wish that cannot be met: why, where in the model, and what mends it."""
+
+    message: str
+    path: str
+    hint: str
+
+
+def refusals(project: Project, scale: dict[str, int], names: list[str]) -> list[Refusal]:
+    """Services that cannot run as often as they should: a fixed name, or one host port for many."""
+    found = []
+    for name in names:
+        service = project.services[name]
+        count = scale.get(name, service.replicas)
+        if count < 2:
+            continue
+        if service.container_name:
+            found.append(
+                Refusal(
+                    f"service {name} cannot run {count} times: its containers would all be named "
+                    f"{service.container_name}",
+                    f"services.{name}.container_name",
+                    "leave out container_name, or do not scale the service",
+                )
+            )
+        for port in service.ports:
+            if port.published and _width(port.published) < count and service.network_mode != "host":
+                found.append(
+                    Refusal(
+                        f"service {name} cannot run {count} times: each container would need the host's port "
+                        f"{port.published}",
+                        f"services.{name}.ports",
+                        f'publish a range such as "{_range(port.published, count)}:{port.target}", or only '
+                        f'"{port.target}" for free ports',
+                    )
+                )
+    return found
+
+
+def _width(published: str) -> int:
+    first, dash, last = published.partition("-")
+    return int(last) - int(first) + 1 if dash else 1
+
+
+def _range(published: str, count: int) -> str:
+    first = int(published.partition("-")[0])
+    return f"{first}-{first + count - 1}"

@@ -298,10 +298,12 @@ def _project_name(request: Request, context: Context, files: Sequence[str]) -> s
         if name:
             return name
     name = normal_name(os.path.basename(context.working_dir))
-    if not name:
+    if name:
+        return name
+    if not report.problems and all(os.path.isfile(file) or file == "-" for file in files):
         report.error("project-name", "the project has no name", hint="give one with -p")
         return None
-    return name
+    return "unnamed"  # something worse is wrong and will be said
 
 
 def _bad_name(name: str, report: Reporter) -> None:

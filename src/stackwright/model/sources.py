@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from stackwright.model.marks import Mark
 
-MAX_BYTES = 16 * 1024 * 1024
-"""No hand-written Compose file is near this; a larger one is a mistake (an image archive, a dump)."""
+MAX_BYTES = 8 * 1024 * 1024
+"""About five thousand full services; a larger file is a mistake (an image archive, a dump)."""
 
 _FIFO_PATIENCE = 2.0
 """Seconds to wait for the first byte from a pipe's writer."""

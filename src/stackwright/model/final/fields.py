@@ -75,11 +75,12 @@ class Value(Field):
 class Struct(Field):
     """A mapping with known keys, read in the order of the table; extensions come last."""
 
-    __slots__ = ("fields", "fill")
+    __slots__ = ("fields", "fill", "order")
 
     def __init__(self, fields: Fields, *, keep: bool = True, fill: dict[str, Any] | None = None) -> None:
         super().__init__(keep=keep)
         self.fields = fields
+        self.order = {key: index for index, key in enumerate(fields)}
         self.fill = fill
         """What is printed for keys that are not given."""
 
@@ -89,11 +90,12 @@ class Struct(Field):
         made = Map(value.mark)
         made.broken = value.broken
         marks = value.marks
-        for key, field in self.fields.items():
-            if key not in value:
-                if self.fill is not None:
-                    made.put(key, self.fill[key], value.mark)
-                continue
+        order = self.order
+        if self.fill is not None:
+            for key in self.fill.keys() - value.keys():
+                value.put(key, self.fill[key], value.mark)
+        for key in sorted([key for key in value if key in order], key=order.__getitem__):
+            field = self.fields[key]
             given = value[key]
             if given is None:
                 continue

@@ -30,6 +30,8 @@ class Build(Value, frozen=True, kw_only=True):
     cache_from: list[str] = []
     cache_to: list[str] = []
     no_cache: bool = False
+    no_cache_filter: list[str] = []
+    """Stages for which no cache is used."""
     additional_contexts: dict[str, str] = {}
     pull: bool = False
     extra_hosts: dict[str, list[str]] = {}

@@ -124,6 +124,14 @@ class Hook(Value, frozen=True, kw_only=True):
     extensions: Extensions = {}
 
 
+class PreStartHook(Hook, frozen=True, kw_only=True):
+    """A container run to completion before the service's own starts."""
+
+    image: str = ""
+    """Empty: the service's image."""
+    per_replica: bool = False
+
+
 class WatchRule(Value, frozen=True, kw_only=True):
     """One rule of ``develop.watch``."""
 
@@ -273,6 +281,7 @@ class Service(Value, frozen=True, kw_only=True):
     volumes: list[Mount] = []
     volumes_from: list[str] = []
     working_dir: str = ""
+    pre_start: list[PreStartHook] = []
     post_start: list[Hook] = []
     pre_stop: list[Hook] = []
     extensions: Extensions = {}

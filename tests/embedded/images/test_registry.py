@@ -101,3 +101,13 @@ async def test_a_registry_can_be_asked_without_pulling(store, registry):
     assert shown["Platforms"] == [{"architecture": "amd64", "os": "linux"}]
     with pytest.raises(NotFound):
         await store.images.distribution(f"{registry}/app:2")
+
+
+async def test_a_mirror_is_asked_before_docker_hub(store, other, registry, monkeypatch):
+    await store.load(docker_archive(LAYERS, [f"{registry}/library/mirrored:1"]))
+    await store.push(f"{registry}/library/mirrored:1")
+    dead = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("STACKWRIGHT_REGISTRY_MIRRORS", f"{dead}, http://{registry}")
+    image = await other.pull("mirrored:1")
+    assert image.repo_tags == ("mirrored:1",)
+    assert other.statuses()[0].startswith(f"{dead} cannot help: cannot reach the registry")

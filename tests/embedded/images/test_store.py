@@ -183,6 +183,10 @@ async def test_layers_outlive_a_forced_removal_as_long_as_a_container_needs_them
     assert store.images.list(all_images=True) == []
     assert len(store.folders("layers")) == 1
     assert store.images.lower_dirs(image)
+    assert store.images.catalogue.by_id(image.id) is None
+    await store.images.tag(image.id, "back")
+    assert [one["RepoTags"] for one in store.images.list()] == [["back:latest"]]
+    await store.images.remove("back", force=True)
     users.clear()
     await store.images.prune()
     assert store.folders("layers") == []

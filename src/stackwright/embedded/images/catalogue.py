@@ -91,9 +91,9 @@ class Catalogue:
         return self._image(row) if row else None
 
     def by_id(self, image_id: str) -> Image | None:
-        """By full ``sha256:`` id."""
+        """By full ``sha256:`` id; None also for one that is only kept for its containers."""
         row = self._row(image_id)
-        return self._image(row) if row else None
+        return self._image(row) if row and not row["deleted"] else None
 
     def all(self, *, deleted: bool = False) -> Iterator[Image]:
         """Every image, newest first; ``deleted`` gives those kept only for the containers that use them."""
@@ -135,7 +135,9 @@ class Catalogue:
                 "INSERT OR REPLACE INTO image_name VALUES (?, ?, ?)",
                 (reference.canonical, image_id, int(bool(reference.digest))),
             )
-            self._database.execute("UPDATE image SET tagged = ? WHERE id = ?", (time.time(), image_id))
+            self._database.execute(
+                "UPDATE image SET tagged = ?, deleted = 0 WHERE id = ?", (time.time(), image_id)
+            )
         return str(row["image"]) if row else ""
 
     def tags_of(self, repository: Reference) -> list[Reference]:

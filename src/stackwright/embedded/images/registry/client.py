@@ -37,10 +37,17 @@ class RegistryClient:
     """Requests to one registry on behalf of one repository. Use as an async context manager."""
 
     def __init__(
-        self, domain: str, repository: str, auth: RegistryAuth | None, *, push: bool = False
+        self,
+        domain: str,
+        repository: str,
+        auth: RegistryAuth | None,
+        *,
+        push: bool = False,
+        mirror: str = "",
     ) -> None:
-        self.domain, self.repository = domain, repository
-        self._host = _HUB_HOST if domain == DOCKER_HUB else domain
+        """``mirror``: ask this host in the registry's place."""
+        self.domain, self.repository = mirror or domain, repository
+        self._host = mirror or (_HUB_HOST if domain == DOCKER_HUB else domain)
         self._auth = auth
         self._actions = "pull,push" if push else "pull"
         self._base = ""
@@ -235,6 +242,16 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def mirrors_of(domain: str) -> list[str]:
+    """Hosts to ask before Docker Hub: ``STACKWRIGHT_REGISTRY_MIRRORS`` (hosts with ports, or URLs, with
+    commas).
+    """
+    if domain != DOCKER_HUB:
+        return []
+    named = os.environ.get("STACKWRIGHT_REGISTRY_MIRRORS", "").split(",")
+    return [urlsplit(name).netloc if "://" in name else name for one in named if (name := one.strip())]
 
 
 def is_insecure(host: str) -> bool:

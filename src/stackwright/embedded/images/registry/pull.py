@@ -16,8 +16,13 @@ from stackwright.embedded.images.loading import check_config
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.registry import manifest as manifests
 from stackwright.embedded.images.registry.blobs import fetch
-from stackwright.embedded.images.registry.client import RegistryClient
-from stackwright.embedded.images.registry.errors import RegistryError, RegistryRefused, pull_denied
+from stackwright.embedded.images.registry.client import RegistryClient, mirrors_of
+from stackwright.embedded.images.registry.errors import (
+    RegistryError,
+    RegistryRefused,
+    RegistryUnreachable,
+    pull_denied,
+)
 from stackwright.embedded.images.registry.manifest import Descriptor, Manifest
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
 
@@ -39,6 +44,11 @@ class Puller:
         self, reference: Reference, platform: Platform, auth: RegistryAuth | None, progress: Progress
     ) -> Image:
         """Fetch what is missing and name it; the errors are those of registry/errors and NotFound."""
+        for mirror in mirrors_of(reference.domain):
+            try:
+                return await self._pull(reference, platform, None, progress, mirror)
+            except (RegistryUnreachable, RegistryRefused, RegistryError, NotFound) as error:
+                progress({"status": f"{mirror} cannot help: {error.message}"})
         try:
             return await self._pull(reference, platform, auth, progress)
         except RegistryRefused as error:
@@ -68,9 +78,14 @@ class Puller:
         return {"Descriptor": descriptor, "Platforms": platforms}
 
     async def _pull(
-        self, reference: Reference, platform: Platform, auth: RegistryAuth | None, progress: Progress
+        self,
+        reference: Reference,
+        platform: Platform,
+        auth: RegistryAuth | None,
+        progress: Progress,
+        mirror: str = "",
     ) -> Image:
-        async with RegistryClient(reference.domain, reference.path, auth) as client:
+        async with RegistryClient(reference.domain, reference.path, auth, mirror=mirror) as client:
             top, found = await self._manifest(client, reference, platform)
             progress({"status": f"Pulling from {reference.path}", "id": reference.tag or reference.digest})
             before = self.catalogue.named(reference)

@@ -199,3 +199,12 @@ async def test_steps_are_hidden_from_the_list_and_go_with_the_image(kit):
     report = await kit.images.remove("app")
     assert [list(line) for line in report] == [["Untagged"], ["Deleted"], ["Deleted"]]
     assert len(list((kit.root / "images" / "layers").iterdir())) == 1
+
+
+async def test_a_step_that_nests_folders_without_end_fails_clearly(kit):
+    detail = await kit.fails(
+        "FROM base\nRUN i=0; while [ $i -lt 1200 ]; do mkdir d && cd d; i=$((i+1)); done\n"
+    )
+    assert "nested too deeply" in detail["message"]
+    await kit.images.close()
+    assert kit.leftovers() == []

@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import tarfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from stackwright.embedded.images.archive.compression import open_compressed
 from stackwright.embedded.images.archive.errors import BadArchive, TooLarge
 from stackwright.embedded.images.archive.limits import Limits
 from stackwright.embedded.images.archive.reader import TarReader
-from stackwright.embedded.images.archive.unpack import UnpackPolicy, unpack
+from stackwright.embedded.images.archive.unpack import UnpackPolicy, remove_tree, unpack
 
 LAYER = UnpackPolicy(layer=True)
 
@@ -88,6 +89,33 @@ def test_loops_of_links_end(tmp_path):
     data = tar_of([("a", entry(tarfile.SYMTYPE, "b")), ("b", entry(tarfile.SYMTYPE, "a")), ("a/x", "1")])
     with pytest.raises(BadArchive, match="too many symbolic links"):
         unpack_into(tmp_path / "root", data)
+
+
+def test_folders_nested_without_end_are_refused(tmp_path):
+    with pytest.raises(BadArchive, match="nested too deeply"):
+        unpack_into(tmp_path / "a", tar_of([("d/" * 300 + "x", "1")]))
+    steps = []
+    for number in range(5):  # each name is short, the links make it deep
+        here = f"l{number - 1}/" if number else ""
+        steps += [(f"{here}{'d/' * 90}x", ""), (f"l{number}", entry(tarfile.SYMTYPE, f"{here}{'d/' * 90}"))]
+    with pytest.raises(BadArchive, match="nested too deeply"):
+        unpack_into(tmp_path / "b", tar_of(steps))
+
+
+def test_trees_deeper_than_paths_are_removed(tmp_path):
+    top = tmp_path / "top"
+    top.mkdir()
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(top)
+        for _ in range(1500):
+            Path("d" * 10).mkdir()
+            os.chdir("d" * 10)
+    finally:
+        os.fchdir(before)
+        os.close(before)
+    remove_tree(top)
+    assert not top.exists()
 
 
 @pytest.mark.root

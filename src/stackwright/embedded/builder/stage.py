@@ -72,6 +72,10 @@ class StageBuild:
             raise StepFailed(error.message, instruction=instruction) from error
         except EngineError as error:
             raise StepFailed(error.message, instruction=instruction) from error
+        except RecursionError:
+            raise StepFailed(
+                f"{instruction.name} failed: folders nested too deeply", instruction=instruction
+            ) from None
         except OSError as error:
             what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
             raise StepFailed(f"{instruction.name} failed: {what}", instruction=instruction) from error

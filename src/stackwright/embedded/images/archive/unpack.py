@@ -33,6 +33,10 @@ host.
 """
 _KEPT_XATTRS = ("user.", "security.capability")
 _MAX_LINKS = 40
+_MAX_DEPTH = 250
+"""Of folders in folders, links followed. Nobody's files are deeper, and walking them must not exhaust the
+stack.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +272,8 @@ class _Unpacker:
                 at = there
             else:
                 raise BadArchive("one of its parents is a file")
+        if at.count("/") - self._root.count("/") > _MAX_DEPTH:
+            raise BadArchive("folders nested too deeply")
         self._parents[name] = at
         return at
 
@@ -296,6 +302,7 @@ def _shown(name: str) -> str:
 def remove_tree(path: str | Path) -> None:
     """Remove a file or a folder with everything in it; nothing happens when it is not there."""
     import shutil
+    import subprocess
 
     try:
         if _is_dir(os.fspath(path)):
@@ -304,3 +311,8 @@ def remove_tree(path: str | Path) -> None:
             os.unlink(path)
     except FileNotFoundError:
         return
+    except (RecursionError, OSError) as error:
+        # Folders nested deeper than a path can say: a container can make them, and rm(1) can walk them.
+        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
+            raise
+        subprocess.run(["rm", "-rf", "--", os.fspath(path)], check=True)

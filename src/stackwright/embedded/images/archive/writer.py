@@ -17,6 +17,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from stackwright.embedded.images.archive.errors import BadArchive
 from stackwright.embedded.images.archive.unpack import OPAQUE_MARKER, WHITEOUT_PREFIX
 
 BLOCK = 512
@@ -116,7 +117,10 @@ def write_layer(folder: Path | str, write: Write) -> int:
 
     Whiteout devices become ``.wh.name`` files, opaque folders get a ``.wh..wh..opq``. Sockets are left out.
     """
-    return _LayerWriter(os.fspath(folder), write).run()
+    try:
+        return _LayerWriter(os.fspath(folder), write).run()
+    except RecursionError:
+        raise BadArchive("folders nested too deeply for a layer") from None
 
 
 def digest_layer(folder: Path | str) -> tuple[str, int]:

@@ -27,6 +27,7 @@ def test_loopback_resolvers_of_the_host_do_not_reach_a_container() -> None:
     host = "nameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch corp.example\noptions edns0\n"
     assert resolv_conf(host, [], [], []) == "nameserver 192.0.2.1\nsearch corp.example\noptions edns0\n"
     assert resolv_conf(host, ["127.0.0.11"], ["."], ["ndots:0"]) == "nameserver 127.0.0.11\noptions ndots:0\n"
+    assert resolv_conf(host, ["127.0.0.11"], [], []).endswith("options edns0 ndots:0\n")
     assert "nameserver 8.8.8.8" in resolv_conf("nameserver ::1\n", [], [], [])
 
 

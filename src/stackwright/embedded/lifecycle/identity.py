@@ -12,6 +12,8 @@ _HOSTS_HEAD = (
     "ff02::1\tip6-allnodes\n"
     "ff02::2\tip6-allrouters\n"
 )
+RESOLVER = "127.0.0.11"
+"""Where every container sees the engine's own name service."""
 _FALLBACK_DNS = ("8.8.8.8", "8.8.4.4")
 
 
@@ -51,8 +53,9 @@ def resolv_conf(host: str, nameservers: Sequence[str], search: Sequence[str], op
     """The host's file with what the container asks for instead; loopback resolvers of the host do not
     reach it.
 
-    `nameservers` is `["127.0.0.11"]` where the engine's resolver serves the container. A search of `["."]`
-    is none.
+    `nameservers` is `[RESOLVER]` where the engine's resolver serves the container. A search of `["."]`
+    is none. The engine's resolver is asked for a name as it was written (`ndots:0`, unless options say otherwise):
+    a search domain of the host would send each short name upstream first.
     """
     servers, found_search, found_options = [], [], []
     for line in host.splitlines():
@@ -66,5 +69,8 @@ def resolv_conf(host: str, nameservers: Sequence[str], search: Sequence[str], op
     search = [] if list(search) == ["."] else list(search) or found_search
     lines = [f"nameserver {address}" for address in nameservers or servers or _FALLBACK_DNS]
     lines += [f"search {' '.join(search)}"] if search else []
-    lines += [f"options {' '.join(options or found_options)}"] if options or found_options else []
+    chosen = list(options) or found_options
+    if list(nameservers) == [RESOLVER] and not any(option.startswith("ndots:") for option in chosen):
+        chosen = [*chosen, "ndots:0"]
+    lines += [f"options {' '.join(chosen)}"] if chosen else []
     return "\n".join(lines) + "\n"

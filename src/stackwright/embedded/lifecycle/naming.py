@@ -6,13 +6,11 @@ from pathlib import Path
 
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig
-from stackwright.embedded.lifecycle.identity import extra_hosts, hosts_file, hosts_rows, resolv_conf
+from stackwright.embedded.lifecycle.identity import RESOLVER, extra_hosts, hosts_file, hosts_rows, resolv_conf
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import hostname_of
 from stackwright.embedded.networks.types import Endpoint, Network
-
-RESOLVER = "127.0.0.11"
 
 
 def network_mode(host: HostConfig) -> str:

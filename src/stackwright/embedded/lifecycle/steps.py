@@ -27,8 +27,7 @@ from stackwright.embedded.containers.spec import (
 from stackwright.embedded.containers.users import UserNotFound, resolve_user
 from stackwright.embedded.errors import BadParameter
 from stackwright.embedded.ids import short_id
-from stackwright.embedded.lifecycle.identity import extra_hosts, hosts_file, resolv_conf
-from stackwright.embedded.lifecycle.naming import RESOLVER
+from stackwright.embedded.lifecycle.identity import RESOLVER, extra_hosts, hosts_file, resolv_conf
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import DEFAULT_SHM
 from stackwright.embedded.networks.types import Endpoint, Network

@@ -132,3 +132,18 @@ def test_a_changed_volume_name_replaces_the_container() -> None:
     mounts = ({"Type": "volume", "Name": "another", "Destination": "/srv"},)
     (one,) = decisions(demo, [container(demo, "web", mounts=mounts)])
     assert (one.action, one.reason) == ("recreate", "the volume at /srv changed")
+
+
+def test_a_half_made_replacement_is_removed_while_the_old_container_is_there() -> None:
+    before, after = project(web=sleeper()), project(web=sleeper(environment={"A": "1"}))
+    old = container(before, "web")
+    made = container(after, "web", id="f" * 64, name="web1_demo-web-1", state="created")
+    made.labels[labels.REPLACE] = "demo-web-1"
+    assert actions(decisions(after, [old, made])) == ["remove web1_demo-web-1", "recreate demo-web-1"]
+
+
+def test_a_replacement_that_only_lacks_its_name_is_taken_up() -> None:
+    demo = project(web=sleeper())
+    made = container(demo, "web", name="web1_demo-web-1", state="created")
+    made.labels[labels.REPLACE] = "demo-web-1"
+    assert actions(decisions(demo, [made])) == ["start web1_demo-web-1"]

@@ -47,11 +47,16 @@ def decide(
 
     `image_id` is what the service's image is locally, empty while unknown (then it is not compared).
     """
-    existing = observed.of(service.name)
+    every = observed.of(service.name)
+    unfinished = _unfinished(every)
+    decisions = [
+        Decision("remove", service.name, one.number, one.name, "left by an interrupted replacement", one)
+        for one in unfinished
+    ]
+    existing = [one for one in every if one not in unfinished]
     why = {one.id: _divergence(project, service, one, image_id, wish) for one in existing}
     # Up-to-date containers are kept first, so that scaling down removes the outdated ones.
     ranked = sorted(existing, key=lambda one: (bool(why[one.id]), one.number))
-    decisions = []
     for index, one in enumerate(ranked):
         if index >= wish.scale:
             reason = f"scaled to {wish.scale}"
@@ -64,6 +69,12 @@ def decide(
         name = labels.container_name(project.name, service, number)
         decisions.append(Decision("create", service.name, number, name, "not there yet"))
     return sorted(decisions, key=lambda decision: decision.number)
+
+
+def _unfinished(every: list[Container]) -> list[Container]:
+    """Replacements whose command was killed while the container that they were to replace was still there."""
+    names = {one.name for one in every}
+    return [one for one in every if one.labels.get(labels.REPLACE, one.name) in names - {one.name}]
 
 
 def _for_existing(project: Project, service: Service, one: Container, why: str, wish: Wish) -> Decision:

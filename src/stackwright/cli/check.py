@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from stackwright.checks.environments import Environment, kind_of
+from stackwright.checks.environments import Environment
 from stackwright.checks.files import Files, Host
 from stackwright.checks.finding import Severity
 from stackwright.checks.output.machine import FORMATS
 from stackwright.checks.output.text import render
-from stackwright.checks.rule import Rule, rules
+from stackwright.checks.pages import severities
+from stackwright.checks.rule import rules
 from stackwright.checks.run import Options, Result
 from stackwright.checks.run import check as run_checks
-from stackwright.checks.settings import Settings, SettingsError
 from stackwright.cli.environments import Place, place_of
 from stackwright.cli.flags import GlobalOptions
 
@@ -156,17 +156,7 @@ def _explain(word: str) -> int:
     return 0
 
 
-def severities(rule: Rule) -> str:
-    """The severity of a rule in words, with that in production where it is another."""
-    usual = rule.severity.word if rule.severity else "silent"
-    strict = rule.production.word if rule.production else "silent"
-    return usual if usual == strict else f"{usual}, in production {strict}"
-
-
 def _list() -> int:
     for rule in rules().values():
         sys.stdout.write(f"{rule.code:8}{rule.name:32}{severities(rule)}\n")
     return 0
-
-
-__all__ = ["Settings", "SettingsError", "check", "kind_of", "severities"]

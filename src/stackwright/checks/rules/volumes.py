@@ -248,17 +248,16 @@ def device_missing(subject: Subject) -> Iterator[Hit]:
     for name, volume in volumes.items():
         options = (volume or {}).get("driver_opts") or {}
         device = str(options.get("device") or "")
-        if (
-            "bind" in str(options.get("o") or "").split(",")
-            and device.startswith("/")
-            and not subject.files.is_folder(device)
-        ):
-            mark = options.mark_at("device") if type(options) is Map else volumes.key_mark(name)
-            yield Hit(
-                f'volume "{name}" is the folder {device}, which does not exist',
-                mark,
-                path=f"volumes.{name}.driver_opts",
-            )
+        if "bind" not in str(options.get("o") or "").split(",") or not device or "\\" in device:
+            continue
+        mark = options.mark_at("device") if type(options) is Map else volumes.key_mark(name)
+        path = f"volumes.{name}.driver_opts"
+        if not device.startswith(("/", "~")):
+            message = f'volume "{name}" is the folder {device}, which is relative: the engine refuses it'
+            mend = "add driver: local, with which Compose makes it absolute, or write an absolute path"
+            yield Hit(message, mark, path=path, mend=mend)
+        elif not subject.files.is_folder(device):
+            yield Hit(f'volume "{name}" is the folder {device}, which does not exist', mark, path=path)
 
 
 @rule(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def replaced(text: str, folder: Path) -> str:
     return text.replace("@DIR@", str(folder)).replace("@PARENT@", str(folder.parent))
 
 
-@pytest.mark.parametrize("name", sorted(os.listdir(CASES)))
+@pytest.mark.parametrize("name", sorted(case.name for case in CASES.iterdir()))
 def test_agrees_with_the_real_tool(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = CASES / name
     case: dict[str, Any] = json.loads((folder / "case.json").read_text())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -22,7 +21,11 @@ FLAGS: tuple[tuple[str, ...], ...] = (
 
 
 def accepted() -> list[str]:
-    return [name for name in sorted(os.listdir(CASES)) if (CASES / name / "expected.json").exists()]
+    return [
+        name
+        for name in sorted(case.name for case in CASES.iterdir())
+        if (CASES / name / "expected.json").exists()
+    ]
 
 
 @pytest.mark.parametrize("name", accepted())

@@ -57,7 +57,7 @@ class _Long:
         for key in reversed(dropped):
             if type(value) is Map:
                 value.drop(key)
-                value.broken = True
+                value.broken = value.lost = True
             else:
                 del value[key]
                 del value.marks[key]

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from stackwright.model.marks import Map, Seq
+from stackwright.model.nearest import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, TypeAlias
 
     from stackwright.model.marks import Mark
@@ -30,20 +31,24 @@ class Project:
         self.disabled = disabled
         self.report = report
 
-    def names(self, kind: str) -> Iterable[str]:
-        """The defined names of a kind of resource."""
-        found: Iterable[str] = self.model.get(kind) or ()
+    def names(self, kind: str) -> Map:
+        """The resources of a kind by name."""
+        found: Map = self.model.get(kind) or _EMPTY
         return found
+
+    def unknown(self, kind: str, name: str) -> bool:
+        """Whether nothing defines a name, and nothing was dropped that may have."""
+        names = self.names(kind)
+        return name not in names and not names.lost
 
     def undefined(self, kind: str, service: str, name: str, mark: Mark, what: str = "") -> None:
         """Report a name that nothing defines."""
         word = what or kind.removesuffix("s")
         message = f'service "{service}" refers to undefined {word} "{name}"'
-        hint = f'add "{name}" under the top-level "{kind}"' if not list(self.names(kind)) else ""
-        among = self.names(kind)
-        self.report.error(f"undefined-{word.replace(' ', '-')}", message, mark, near=name, among=among)
-        if hint and self.report.problems and not self.report.problems[-1].suggestion:
-            self.report.problems[-1].suggestion = hint
+        code = f"undefined-{word.replace(' ', '-')}"
+        guess = nearest(name, self.names(kind))
+        hint = f'did you mean "{guess}"?' if guess else f'add "{name}" under the top-level "{kind}"'
+        self.report.error(code, message, mark, hint=hint)
 
 
 def check_consistency(model: Map, enabled: Map, disabled: Map, report: Reporter) -> None:
@@ -76,10 +81,10 @@ def _build(project: Project, name: str, service: Map) -> None:
         if target == context:
             continue
         mark = contexts.mark_at(key)
-        if target not in project.services:
+        if project.unknown("services", target):
             message = f'service "{name}" names undefined service "{target}" as build context "{key}"'
             project.report.error("undefined-service", message, mark, near=target, among=project.services)
-        elif "build" not in project.services[target]:
+        elif "build" not in project.services.get(target, {"build"}):
             message = (
                 f'service "{name}" names service "{target}" as build context "{key}", but it has no build'
             )
@@ -96,12 +101,12 @@ def _networks(project: Project, name: str, service: Map) -> None:
         message = f'service "{name}" has both "network_mode" and "networks"'
         project.report.error("exclusive", message, service.key_mark("network_mode"))
     for network in networks:
-        if network not in project.names("networks"):
+        if project.unknown("networks", network):
             project.undefined("networks", name, network, networks.key_mark(network))
     mode = service.get("network_mode", "")
     if mode.startswith(_SERVICE):
         target = mode.removeprefix(_SERVICE)
-        if target not in project.services and target not in (service.get("depends_on") or _EMPTY):
+        if project.unknown("services", target) and target not in (service.get("depends_on") or _EMPTY):
             mark = service.mark_at("network_mode")
             message = f'service "{name}" uses the network of undefined service "{target}"'
             project.report.error("undefined-service", message, mark, near=target, among=project.services)
@@ -131,7 +136,7 @@ def _dependencies(project: Project, name: str, service: Map) -> None:
             message = f'service "{name}" depends on service "{target}", which no active profile enables'
             hint = f"activate one of its profiles ({profiles}), or set required: false"
             project.report.error("disabled-service", message, mark, hint=hint)
-        else:
+        elif project.unknown("services", target):
             message = f'service "{name}" depends on undefined service "{target}"'
             among = [*project.services, *project.disabled]
             project.report.error("undefined-service", message, mark, near=target, among=among)
@@ -147,12 +152,12 @@ def _files(project: Project, name: str, service: Map) -> None:
         references: Seq = holder.get(kind) or Seq()
         for index, reference in enumerate(references):
             source = reference.get("source", "")
-            if source not in project.names(kind):
+            if project.unknown(kind, source):
                 mark = reference.mark_at("source") or references.mark_at(index)
                 project.undefined(kind, name, source, mark, what)
     models = service.get("models") or _EMPTY
     for model in models:
-        if model not in project.names("models"):
+        if project.unknown("models", model):
             project.undefined("models", name, model, models.key_mark(model))
 
 
@@ -165,7 +170,7 @@ def _volumes(project: Project, name: str, service: Map) -> None:
     for index, mount in enumerate(volumes):
         mark = mount.mark_at("source") or volumes.mark_at(index)
         named = mount.get("source") if mount.get("type") == "volume" else None
-        if named and named not in project.names("volumes"):
+        if named and project.unknown("volumes", named):
             project.undefined("volumes", name, named, mark)
         target = mount.get("target", "")
         if target in seen:
@@ -253,7 +258,7 @@ def _container_names(project: Project) -> None:
 def _secrets(project: Project) -> None:
     secrets = project.model.get("secrets") or _EMPTY
     for name, secret in secrets.items():
-        if secret is None or secret.broken or secret.get("external"):
+        if secret is None or secret.broken or secrets.lost or secret.get("external"):
             continue
         if not secret.get("file") and not secret.get("environment"):
             message = f'secret "{name}" needs "file" or "environment"'

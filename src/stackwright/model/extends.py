@@ -50,7 +50,7 @@ def extend(model: Map, resets: Resets, file: str, folder: str, context: Context)
             except _UnusableError:
                 service = services[name]
                 service.drop("extends")
-                service.broken = True
+                service.broken = context.report.incomplete = True
     return model
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from stackwright.model.marks import Mark
     from stackwright.model.stages import Context
 
-RESOURCES = ("services", "volumes", "networks", "secrets", "configs", "models")
-
 
 def include(model: Map, context: Context, including: tuple[str, ...]) -> Map:
     """Copy in what each entry of ``include`` defines, in place.
@@ -54,6 +52,7 @@ def _include(model: Map, entry: Any, mark: Mark, context: Context, including: tu
     files = [path if path.startswith("/") else join(context.working_dir, path) for path in paths]
     if files[0] in including:
         steps = " → ".join(os.path.basename(file) for file in (*including, files[0]))
+        context.report.incomplete = True
         context.report.error("include-cycle", f"files include each other in a circle: {steps}", mark)
         return
     directory = os.path.dirname(files[0])
@@ -61,6 +60,7 @@ def _include(model: Map, entry: Any, mark: Mark, context: Context, including: tu
         directory = join_absolute(context.working_dir, str(entry["project_directory"]))
     env_files = _env_files(entry, directory, context, mark)
     if env_files is None:
+        context.report.incomplete = True
         return
     environment = read_env_files(env_files, context.environment, context, mark)
     inner = context.inside(directory, environment)
@@ -106,6 +106,8 @@ def join_absolute(base: str, path: str) -> str:
 
 
 def _import(source: Map, target: Map, context: Context) -> None:
+    from stackwright.model.stages import RESOURCES
+
     for kind in RESOURCES:
         given = source.get(kind)
         if type(given) is not Map:

@@ -5,7 +5,7 @@ Keys are never interpolated. A failed substitution is reported and leaves the te
 
 from __future__ import annotations
 
-from stackwright.model.marks import NOWHERE, Map, Origin, Seq, with_step
+from stackwright.model.marks import NOWHERE, Map, Origin, Seq, place_of, with_step
 from stackwright.model.rules import compile_rules, joined
 from stackwright.model.template import MissingVariableError, TemplateError, substitute
 
@@ -145,7 +145,7 @@ class _Interpolation:
             self.report.error(
                 "required-variable",
                 f"{path}: {error}",
-                _moved(mark, error.offset),
+                _moved(mark, error.offset, text, self.report),
                 path,
                 near=error.name,
                 among=self.environment.names(),
@@ -153,7 +153,11 @@ class _Interpolation:
         except TemplateError as error:
             hint = 'to mean a plain "$" write "$$"'
             self.report.error(
-                "interpolation", f"{path}: {error}", _moved(mark, error.offset), path, hint=hint
+                "interpolation",
+                f"{path}: {error}",
+                _moved(mark, error.offset, text, self.report),
+                path,
+                hint=hint,
             )
         return None
 
@@ -199,6 +203,14 @@ def cast(text: str, kind: str, report: Reporter) -> Any:
         raise CastError(f'"{text}" is not a number') from None
 
 
-def _moved(mark: Mark, offset: int) -> Mark:
-    """A mark moved along its line, for a place inside a scalar."""
-    return mark if isinstance(mark, Origin) or mark == NOWHERE else mark + min(offset, 0)
+def _moved(mark: Mark, offset: int, text: str, report: Reporter) -> Mark:
+    """The mark of a place inside a text: moved along its line, where the text stands as it is written."""
+    if isinstance(mark, Origin) or mark == NOWHERE or not offset:
+        return mark
+    number, line, column = place_of(mark)
+    written = report.sources.line(number, line)[column - 1 :]
+    first = text.split("\n", 1)[0]
+    for quote in ("", '"', "'"):
+        if written.startswith(quote + first) and offset < len(first):
+            return mark + len(quote) + offset
+    return mark

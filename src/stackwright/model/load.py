@@ -213,7 +213,7 @@ def _read(request: Request, report: Reporter) -> Model | None:
     profiles = request.profiles if request.profiles is not None else _listed(context, "COMPOSE_PROFILES")
     services: Map = data.get("services") or Map(NOWHERE)
     enabled, disabled = split_by_profile(services, _with_own(request.services, services, profiles))
-    if settings.consistency and not raw.broken:
+    if settings.consistency and not report.incomplete:
         check_consistency(data, enabled, disabled, report)
     if settings.resolve_environment and not report.problems:
         resolve_env_files(enabled, context)

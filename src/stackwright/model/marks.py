@@ -37,17 +37,20 @@ class Origin:
 class Map(dict):  # type: ignore[type-arg]
     """A mapping: ``marks[key]`` is ``(mark of the key, mark of the value)``; ``mark`` its own place."""
 
-    __slots__ = ("broken", "mark", "marks")
+    __slots__ = ("broken", "lost", "mark", "marks")
 
     mark: Mark
     marks: dict[str, tuple[Mark, Mark]]
     broken: bool
+    lost: bool
 
     def __init__(self, mark: Mark = NOWHERE) -> None:
         self.mark = mark
         self.marks = {}
         self.broken = False
-        """True when validation dropped something: later checks say nothing about what is missing."""
+        """True when something in here was dropped: later checks say nothing about what is missing."""
+        self.lost = False
+        """True when an entry of this very mapping was dropped, so that a name may be missing for that reason."""
 
     def place(self, key: str, value: Any, marks: tuple[Mark, Mark]) -> None:
         """Set ``key`` and where it comes from."""

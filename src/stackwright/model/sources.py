@@ -82,6 +82,8 @@ class Reporter:
         self.sources = sources
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.incomplete = False
+        """True when a file could not be read whole, so that what is missing may be in it."""
         self._seen: set[tuple[object, ...]] = set()
 
     def error(

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from stackwright.model.sources import Reporter
 
 
+RESOURCES = ("services", "volumes", "networks", "secrets", "configs", "models")
+"""The sections of a file that define something by name."""
+
+
 class Settings:
     """What ``config``'s flags switch off."""
 
@@ -126,7 +130,7 @@ def read_file(model: Map, file: str, context: Context, including: tuple[str, ...
         number, text = context.read(file)
     except UnreadableError as error:
         context.report.error("file", str(error), mark)
-        model.broken = True
+        model.broken = context.report.incomplete = True
         return model
     report = context.report
     problems = len(report.problems)
@@ -160,7 +164,7 @@ def add_document(
         include(layer, context, (*including, file))
     model = merge(model, layer, report) if model else layer
     unique(model)
-    FILE.check(model, model.mark, "", report)
+    _validate(model, report)
     if "version" in model:
         report.warn(
             f"{file}: the attribute `version` is obsolete, it will be ignored, "
@@ -170,6 +174,17 @@ def add_document(
     canonical(model, report, lenient=not settings.interpolate)
     # Long forms can reveal duplicates: a range of ports may hold one that is given elsewhere.
     return unique(model)
+
+
+def _validate(model: Map, report: Reporter) -> None:
+    """Check the shape of everything. A section that had to be dropped stays as an empty one that lost entries."""
+    sections = {key: model.mark_at(key) for key in RESOURCES if key in model}
+    FILE.check(model, model.mark, "", report)
+    for key, mark in sections.items():
+        if key not in model:
+            section = Map(mark)
+            section.broken = section.lost = True
+            model.put(key, section, mark)
 
 
 def _extends(layer: Map) -> bool:

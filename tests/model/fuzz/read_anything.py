@@ -28,7 +28,7 @@ def read(data: bytes) -> None:
 
     parts = data.split(b"\0\0", len(NAMES) - 1)
     texts = {f"{FOLDER}/{name}": part for name, part in zip(NAMES, parts, strict=False)}
-    files = [path for path in list(texts)[:2]]
+    files = list(texts)[:2]
     request = Request(
         files,
         working_directory=FOLDER,

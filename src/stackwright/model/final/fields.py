@@ -88,7 +88,7 @@ class Struct(Field):
         if type(value) is not Map:
             return _refuse("a mapping", mark, path, report)
         made = Map(value.mark)
-        made.broken = value.broken
+        made.broken, made.lost = value.broken, value.lost
         marks = value.marks
         order = self.order
         if self.fill is not None:
@@ -102,7 +102,7 @@ class Struct(Field):
             pair = marks.get(key) or (value.mark, value.mark)
             new = field.read(given, pair[1], f"{path}.{key}" if path else key, report)
             if new is _FAILED:
-                made.broken = True
+                made.broken = made.lost = True
             elif new is not None and (new or field.keep):
                 made[key] = new
                 made.marks[key] = pair
@@ -148,7 +148,7 @@ class ByName(Field):
         if type(value) is not Map:
             return _refuse("a mapping", mark, path, report)
         made = Map(value.mark)
-        made.broken = value.broken
+        made.broken, made.lost = value.broken, value.lost
         for key in sorted(value):
             pair = value.marks.get(key) or (value.mark, value.mark)
             item = value[key]
@@ -156,7 +156,7 @@ class ByName(Field):
                 item = Map(pair[1])
             new = None if item is None else self.item.read(item, pair[1], f"{path}.{key}", report)
             if new is _FAILED:
-                made.broken = True
+                made.broken = made.lost = True
                 continue
             made[key] = new
             made.marks[key] = pair

@@ -61,9 +61,10 @@ def read_documents(text: bytes, file: int, report: Reporter) -> list[Document]:
         while (document := reader.document()) is not None:
             documents.append(document)
     except YAMLError as error:
+        report.incomplete = True
         _report_syntax(error, text, file, report)
     except _BrokenError:
-        pass
+        report.incomplete = True
     return documents
 
 
@@ -265,6 +266,15 @@ def _size(value: Any, limit: int) -> int:
     return count
 
 
+_OPENED = {
+    "while parsing a flow sequence": "this list",
+    "while parsing a flow mapping": "this mapping",
+    "while parsing a flow node": "this list or mapping",
+    "while scanning a quoted scalar": "this quoted text",
+}
+"""What libyaml was in the middle of when the text ended."""
+
+
 def _report_syntax(error: Any, text: bytes, file: int, report: Reporter) -> None:
     """libyaml's complaint, at its place, in words."""
     position = getattr(error, "position", None)
@@ -278,6 +288,11 @@ def _report_syntax(error: Any, text: bytes, file: int, report: Reporter) -> None
     at = error.problem_mark or error.context_mark
     problem = error.problem or str(error)
     hint = ""
+    opened = _OPENED.get(error.context) if error.context_mark else None
+    if opened and at and not line_of(text, at.line + 1).strip():
+        at, problem = error.context_mark, f"{opened} is not closed"
+        report.error("yaml-syntax", problem, mark_of(file, at.line, at.column))
+        return
     source = line_of(text, at.line + 1) if at else ""
     if "cannot start any token" in problem and source[at.column : at.column + 1] == "\t":
         problem, hint = "a tab cannot be used for indentation", "indent with spaces"

@@ -74,6 +74,10 @@ class Shape:
         """Report a value of a type that is not accepted."""
         wanted = _listed([_NAMES[name] for name in self.wanted])
         hint = ""
+        if value is None and "object" in self.wanted:
+            hint = "indent what belongs to it further than its name"
+            report.error("type", f"{path} is empty; it must be {wanted}", mark, path, hint=hint)
+            return BAD
         if type(value) is Timestamp or ("string" in self.wanted and type(value) in (int, float, bool)):
             hint = f'put it in quotes: "{value}"'
         elif self.wanted == ("array",) and type(value) is str:
@@ -214,6 +218,7 @@ class Mapping(Shape):
             if key not in value and key not in (wrong or ()):
                 report.error("missing", f'{path} needs "{key}"', value.mark, path)
                 return BAD
+        value.lost = value.lost or bool(wrong)
         if wrong or result:
             value.broken = True
             return PRUNED

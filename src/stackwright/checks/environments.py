@@ -192,13 +192,29 @@ _SOURCES = ("image", "build", "extends", "provider")
 
 
 def _lies_over(base: tuple[str, ...], path: str) -> bool:
-    """Whether a file is laid over the base, rather than being a whole project of its own."""
-    own, below = _services(path), {name for file in base for name in _services(file)}
-    if not own:
-        return True
-    whole = all(any(key in service for key in _SOURCES) for service in own.values())
+    """Whether a file is laid over the base, rather than being a whole project of its own.
+
+    A project of its own defines every service that it speaks of wholly, and says again most of what the base
+    says about those that both have.
+    """
+    own = _services(path)
+    below = {name: service for file in base for name, service in _services(file).items()}
+    shared = own.keys() & below.keys()
     needs = {str(target) for service in own.values() for target in service.get("depends_on") or ()}
-    return not (whole and not (needs - own.keys()) and own.keys() & below)
+    if not own or not all(_whole(service) for service in own.values()) or needs - own.keys() or not shared:
+        return True
+    said_again = sum(len(own[name].keys() & below[name].keys()) / max(1, len(below[name])) for name in shared)
+    return said_again / len(shared) < _MOSTLY
+
+
+_MOSTLY = 0.6
+
+
+def _whole(service: Map) -> bool:
+    build = service.get("build")
+    if type(build) is Map and not build.keys() & {"context", "dockerfile_inline"}:
+        return False
+    return any(key in service for key in _SOURCES)
 
 
 def _without_unfinished_base(environments: list[Environment]) -> list[Environment]:

@@ -32,10 +32,6 @@ pytestmark = pytest.mark.root
         ("POST", "/containers/create?name=-bad", {"Image": IMAGE}, 400, "Invalid container name (-bad)"),
         ("POST", "/containers/create", {"Image": IMAGE, "HostConfig": {"Memory": 1}}, 400, "Minimum memory limit"),
         (
-            "POST", "/containers/create", {"Image": IMAGE, "HostConfig": {"NetworkMode": "nowhere"}},
-            404, "network nowhere not found",
-        ),
-        (
             "POST", "/containers/create", {"Image": IMAGE, "HostConfig": {"RestartPolicy": {"Name": "perhaps"}}},
             400, "unknown policy 'perhaps'",
         ),
@@ -52,6 +48,7 @@ pytestmark = pytest.mark.root
             {"Image": IMAGE, "HostConfig": {"PortBindings": {"http/tcp": [{"HostPort": "80"}]}}},
             400, "invalid port specification",
         ),
+        ("POST", "/containers/create", {"Image": IMAGE, "HostConfig": {"NanoCpus": 10**13}}, 400, "range of CPUs is from"),
         ("GET", "/containers/json?filters=nonsense", None, 400, "invalid filter"),
         ("GET", '/containers/json?filters={"nope":["x"]}', None, 400, "invalid filter 'nope'"),
         ("GET", "/containers/json?limit=many", None, 400, 'invalid value "many" for limit'),
@@ -157,6 +154,17 @@ def test_verbs_in_the_wrong_state_are_refused_in_dockers_words(engine: EngineCli
         and "container is running: stop the container before removing or force remove" in shown["message"]
     )
     assert engine.request("DELETE", "/containers/still?force=1")[0] == 204
+
+
+def test_a_network_that_does_not_exist_fails_the_start_and_names_it(engine: EngineClient) -> None:
+    body = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "nowhere"}}
+    made = engine.request("POST", "/containers/create", body)[1]["Id"]
+    assert engine.request("POST", f"/containers/{made}/start") == (
+        404,
+        {"message": "network nowhere not found"},
+    )
+    assert engine.request("GET", f"/containers/{made}/json")[1]["State"]["Status"] == "created"
+    assert engine.request("DELETE", f"/containers/{made}")[0] == 204
 
 
 def test_a_port_in_use_fails_the_start_and_names_it(engine: EngineClient) -> None:

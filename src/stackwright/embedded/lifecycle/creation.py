@@ -3,6 +3,7 @@ behind."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from stackwright.embedded.errors import BadParameter, Conflict
@@ -124,6 +125,11 @@ def check_host_config(host: HostConfig) -> list[str]:
         raise BadParameter("Minimum memoryswap limit should be larger than memory limit, see usage")
     if host.memory_swap > 0 and not host.memory:
         raise BadParameter("You should always set the Memory limit when using Memoryswap limit, see usage")
+    cpus = os.cpu_count() or 1
+    if not 0 <= host.nano_cpus <= cpus * 10**9:
+        raise BadParameter(
+            f"range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"
+        )
     if host.nano_cpus and (host.cpu_quota or host.cpu_period):
         raise BadParameter("Conflicting options: Nano CPUs and CPU Quota/Period cannot both be set")
     if host.shm_size < 0:

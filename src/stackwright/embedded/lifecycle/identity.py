@@ -54,8 +54,8 @@ def resolv_conf(host: str, nameservers: Sequence[str], search: Sequence[str], op
     reach it.
 
     `nameservers` is `[RESOLVER]` where the engine's resolver serves the container. A search of `["."]`
-    is none. The engine's resolver is asked for a name as it was written (`ndots:0`, unless options say otherwise):
-    a search domain of the host would send each short name upstream first.
+    is none. The engine's resolver is asked for a name as it was written (`ndots:0`, unless options say
+    otherwise): a search domain of the host would send each short name upstream first.
     """
     servers, found_search, found_options = [], [], []
     for line in host.splitlines():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stackwright.embedded.containers.runtime import Sandbox
 from stackwright.embedded.containers.spec import DnsConfig, PortBinding
-from stackwright.embedded.errors import BadParameter, Conflict, EngineError, Forbidden
+from stackwright.embedded.errors import BadParameter, Conflict, EngineError, Forbidden, NotFound
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig, NetworkingConfig
 from stackwright.embedded.lifecycle.naming import Naming, network_mode
@@ -15,7 +15,7 @@ from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import hostname_of
 from stackwright.embedded.networks.sandbox import open_sandbox
-from stackwright.embedded.networks.types import Endpoint, Network, PublishedPort
+from stackwright.embedded.networks.types import PREDEFINED, Endpoint, Network, PublishedPort
 
 
 @dataclass(slots=True)
@@ -47,24 +47,21 @@ class Wiring:
         BadParameter."""
         mode = network_mode(host)
         wanted = {
-            self._networks.get(name if name != "default" else "bridge").name: settings
+            self._name("bridge" if name == "default" else name): settings
             for name, settings in networking.endpoints_config.items()
         }
         if mode.startswith("container:"):
             if wanted:
-                raise BadParameter(
-                    "conflicting options: cannot attach both user-defined and container networks"
-                )
-            self._containers.get(mode.removeprefix("container:"))
+                raise BadParameter("conflicting options: container network mode and other networks")
             return {}
-        main = self._networks.get(mode)
-        settings = wanted.pop(main.name, None) or EndpointSettings()
+        main = self._name(mode)
+        settings = wanted.pop(main, None) or EndpointSettings()
         settings.mac_address = settings.mac_address or mac
-        if main.driver in ("host", "null") and wanted:
-            raise BadParameter(f"container cannot be connected to network {main.name} and to others at once")
-        for name, other in ((main.name, settings), *wanted.items()):
-            self._check(self._networks.get(name), other)
-        return {main.name: settings, **wanted}
+        if main in ("host", "none") and wanted:
+            raise BadParameter(f"container cannot be connected to network {main} and to others at once")
+        for name, other in ((main, settings), *wanted.items()):
+            self._check(name, other)
+        return {main: settings, **wanted}
 
     async def prepare(self, container: Container) -> Wires:
         """Reserve addresses and names in every network of the container; undone when one fails."""
@@ -140,7 +137,7 @@ class Wiring:
             )
         if network.name in container.endpoints:
             raise Forbidden(f"endpoint with name {container.name} already exists in network {network.name}")
-        self._check(network, settings)
+        self._check(network.name, settings)
         if container.up:
             endpoint = await self._allocate(container, network, settings)
             others = [self._networks.get(name) for name in container.endpoints]
@@ -215,14 +212,19 @@ class Wiring:
             upstream=tuple(container.host_config.dns),
         )
 
-    def _check(self, network: Network, settings: EndpointSettings) -> None:
-        """Docker's rules for what may be asked of which network."""
-        if settings.aliases and not network.resolves_names and network.name == "bridge":
-            return
+    def _name(self, reference: str) -> str:
+        """The name of a network given by name or id; one that does not exist keeps what it was called."""
+        try:
+            return self._networks.get(reference).name
+        except NotFound:
+            return reference
+
+    def _check(self, name: str, settings: EndpointSettings) -> None:
+        """Docker's rule for fixed addresses."""
         ipam = settings.ipam_config
-        if ipam and (ipam.ipv4_address or ipam.ipv6_address) and network.predefined:
+        if ipam and (ipam.ipv4_address or ipam.ipv6_address) and name in PREDEFINED:
             raise BadParameter(
-                "invalid config for network bridge: invalid endpoint settings:\n"
+                f"invalid config for network {name}: invalid endpoint settings:\n"
                 "user specified IP address is supported on user defined networks only"
             )
 

@@ -116,3 +116,13 @@ def test_our_reader_reads_what_other_programs_write(tmp_path):
         target.mkdir()
         unpack(TarReader(io.BytesIO(buffer.getvalue())), target)
         assert archived(target) == archived(source)
+
+
+def test_an_archive_may_end_without_padding(tmp_path):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("f")
+        info.size = 3
+        archive.addfile(info, io.BytesIO(b"abc"))
+    unpack(TarReader(io.BytesIO(buffer.getvalue()[: 512 + 3])), tmp_path)
+    assert (tmp_path / "f").read_text() == "abc"

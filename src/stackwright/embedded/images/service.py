@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Image", "ImageService", "Platform", "Progress", "RegistryAuth"]
 
+MAX_LAYERS = 480
+"""Overlayfs stacks 500; a container and a build step need some for themselves."""
+
 Filters = Mapping[str, Iterable[str]]
 Documents = list[dict[str, Any]]
 Images = list[Image]
@@ -265,6 +268,8 @@ class ImageService:
         """
         names = [Reference.parse(reference).tagged() for reference in references]
         base = self.get(parent) if isinstance(parent, str) else parent
+        if upper is not None and base is not None and len(base.layers) >= MAX_LAYERS:
+            raise BadParameter(f"max depth exceeded: an image can have {MAX_LAYERS} layers")
         size = base.size if base else 0
         diff_id = None
         if upper is not None:

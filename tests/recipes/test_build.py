@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import io
 import shutil
+import subprocess
+import sys
 import tarfile
 import tempfile
 import time
@@ -23,6 +25,7 @@ from tests.support.cli import Stackwright
 
 from stackwright import recipes
 from stackwright.engine.client import EngineClient
+from stackwright.recipes import builder
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(900)]
 
@@ -94,6 +97,29 @@ def test_a_second_build_does_nothing_and_says_so_at_once(engine: Engine) -> None
     assert time.monotonic() - started < 2
     assert (built, said) == (False, ["debian:bookworm-slim: the stand-in is up to date\n"])
     assert engine.client.images.get("debian:bookworm-slim").id == before
+
+
+def test_the_engine_stays_while_the_host_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "_AWAKE_SECONDS", 0.3)
+    root = Path(tempfile.mkdtemp(prefix="sw-"))
+    socket = root / "engine.sock"
+    command = [sys.executable, "-m", "stackwright.embedded", "serve", "--idle-seconds", "2"]
+    with subprocess.Popen(
+        [*command, "--state-dir", str(root / "state"), "--socket", str(socket)], stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _until(socket.exists, "the engine")
+
+            async def work() -> dict[str, Any]:
+                async with EngineClient(f"unix://{socket}") as engine:
+                    async with builder._awake(engine):
+                        await asyncio.sleep(4)
+                    return await engine.version()
+
+            assert asyncio.run(work())
+        finally:
+            process.terminate()
+    shutil.rmtree(root)
 
 
 def test_a_base_system_can_install_packages_and_starts_no_services(engine: Engine) -> None:

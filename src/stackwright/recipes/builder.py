@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ STANDIN_DIGEST_LABEL = "dev.stackwright.standin.digest"
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CHUNK = 1 << 18
+_AWAKE_SECONDS = 5.0
 
 Progress = Callable[[dict[str, Any]], None]
 _locks: weakref.WeakKeyDictionary[EngineClient, dict[str, asyncio.Lock]] = weakref.WeakKeyDictionary()
@@ -109,7 +111,8 @@ async def _import_rootfs(
         # mmdebstrap may drop to another user id, which must be able to pass through.
         Path(folder).chmod(0o755)
         archive = Path(folder) / "rootfs.tar"
-        await rootfs.make(recipe.args, archive, lambda line: say({"stream": f"{line}\n"}))
+        async with _awake(engine):
+            await rootfs.make(recipe.args, archive, lambda line: say({"stream": f"{line}\n"}))
         changes = [f"ENV PATH={_PATH}", 'CMD ["bash"]']
         changes += [f'LABEL {key}="{value}"' for key, value in labels.items()]
         async for message in engine.import_image(
@@ -132,6 +135,24 @@ async def _build_dockerfile(
         tar, tag=recipe.reference, buildargs=arguments, labels=labels, nocache=force, network=network
     ):
         say(message)
+
+
+@asynccontextmanager
+async def _awake(engine: EngineClient) -> AsyncIterator[None]:
+    """Work on the host can take longer than the embedded engine waits for a request before it ends."""
+
+    async def ask() -> None:
+        while True:
+            await asyncio.sleep(_AWAKE_SECONDS)
+            await engine.ping()
+
+    asking = asyncio.create_task(ask())
+    try:
+        yield
+    finally:
+        asking.cancel()
+        # An engine that is gone is found, and said, by the next call.
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def _stream(path: Path) -> AsyncIterator[bytes]:

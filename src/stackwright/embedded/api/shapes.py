@@ -224,7 +224,7 @@ def port_map(container: Container, ports: tuple[PortBinding, ...]) -> dict[str, 
 
 def listening(host_ip: str) -> tuple[str, ...]:
     """The addresses that a binding stands for: "" is all of both families."""
-    if host_ip in ("", "0.0.0.0") and not host_ip:
+    if not host_ip:
         return ("0.0.0.0", "::") if has_ipv6() else ("0.0.0.0",)
     return (host_ip,)
 

@@ -151,10 +151,7 @@ async def restore_name(session: Session, decision: Decision, container: str) -> 
 
 async def _discard_leftover(session: Session, name: str) -> None:
     """A command killed in the middle of a replacement may have left its temporary container."""
-    try:
-        await session.engine.remove_container(name, force=True)
-    except NotFound:
-        return
+    await _remove(session, name, force=True)
 
 
 async def swap(session: Session, decision: Decision, made: str, timeout: int | None) -> None:
@@ -236,15 +233,20 @@ async def _explain_deaf(session: Session, one: Container, waited: float) -> None
 async def remove(session: Session, one: Container, *, volumes: bool = False, force: bool = True) -> None:
     """Remove a container; `volumes` removes its anonymous volumes too. One that is gone is no error."""
     session.emit(Progress(subject(one.name), "Removing"))
+    await _remove(session, one.id, force=force, volumes=volumes)
+    session.emit(Progress(subject(one.name), "Removed", "done"))
+
+
+async def _remove(session: Session, container: str, *, force: bool, volumes: bool = False) -> None:
+    """Remove, or wait for who is removing it already."""
     try:
-        await session.engine.remove_container(one.id, force=force, volumes=volumes)
+        await session.engine.remove_container(container, force=force, volumes=volumes)
     except NotFound:
-        pass
+        return
     except Conflict as error:
         if "already in progress" not in error.message:
             raise
-        await _gone(session, one.id)
-    session.emit(Progress(subject(one.name), "Removed", "done"))
+        await _gone(session, container)
 
 
 async def _gone(session: Session, container: str) -> None:

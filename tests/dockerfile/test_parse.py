@@ -127,7 +127,7 @@ def test_stages_know_what_they_need():
     assert [stage.index for stage in file.needed(file.stage(""), {})] == [0, 2, 3]
     assert [stage.index for stage in file.needed(file.stage("two"), {})] == [0, 2]
     assert file.stage("ONE").index == 0
-    with pytest.raises(DockerfileError, match="could not be found"):
+    with pytest.raises(DockerfileError, match="failed to reach build target none"):
         file.stage("none")
 
 

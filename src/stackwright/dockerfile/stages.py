@@ -47,7 +47,7 @@ class Dockerfile:
                 return stage
         if target.isdigit() and int(target) < len(self.stages):
             return self.stages[int(target)]
-        raise DockerfileError(f"target stage {target!r} could not be found")
+        raise DockerfileError(f"failed to reach build target {target} in Dockerfile")
 
     def earlier_stage(self, reference: str, before: int) -> Stage | None:
         """The stage that a ``FROM`` or ``--from=`` inside stage ``before`` means; None for an image."""

@@ -34,7 +34,7 @@ async def test_target_builds_what_it_needs_only(kit):
     image = await kit.build(FILE, target="two")
     assert kit.text.count("Step") == 2
     assert kit.view(image).lookup("/one") is None
-    with pytest.raises(BadParameter, match="target stage 'nope' could not be found"):
+    with pytest.raises(BadParameter, match="failed to reach build target nope in Dockerfile"):
         await kit.build(FILE, target="nope")
 
 

@@ -209,7 +209,8 @@ def _label_instruction(options: BuildOptions) -> list[Instruction]:
     if not options.labels:
         return []
     words = tuple(f"{_quoted(key)}={_quoted(value)}" for key, value in sorted(options.labels.items()))
-    return [Instruction("LABEL", words, "LABEL " + " ".join(words), 0, 0)]
+    shown = " ".join(f"{key}={value}" for key, value in sorted(options.labels.items()))
+    return [Instruction("LABEL", words, f"LABEL {shown}", 0, 0)]
 
 
 def _quoted(value: str) -> str:

@@ -116,6 +116,11 @@ def test_an_empty_file_is_told(tmp_path: Path, text: bytes) -> None:
     assert problem(tmp_path, text).code == "empty"
 
 
+def test_ranges_of_millions_of_ports_are_refused(tmp_path: Path) -> None:
+    ranges = ", ".join(f'"127.0.0.{i}:1-65535:1-65535"' for i in range(1, 100))
+    assert problem(tmp_path, SERVICE + f"    ports: [{ranges}]\n".encode()).code == "port"
+
+
 def test_a_directory_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "compose.yaml"
     folder.mkdir()

@@ -15,7 +15,7 @@ def _is_octet(text: str) -> bool:
     return (
         0 < len(text) <= 3
         and text.isascii()
-        and text.isdigit()
+        and text.isdecimal()
         and int(text) < 256
         and (text[0] != "0" or text == "0")
     )

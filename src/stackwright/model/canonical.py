@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Rule: TypeAlias = Callable[["_Long", Any, Mark, Rules, str], Any]
 
+MAX_PORTS = 70_000
+"""Ports that the ranges of one document may stand for: every port once, and some."""
+
 _DROP: Any = object()
 
 
@@ -41,6 +44,7 @@ class _Long:
     def __init__(self, report: Reporter, lenient: bool) -> None:
         self.report = report
         self.lenient = lenient
+        self.ports = 0
 
     def visit(self, value: Any, rules: Rules, path: str) -> None:
         dropped: list[Any] = []
@@ -243,6 +247,10 @@ def _ports(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
                 return value
             long.report.error("port", f"{path}[{index}]: {error}", at, f"{path}[{index}]")
             continue
+        long.ports += len(ports)
+        if long.ports > MAX_PORTS:
+            long.report.error("port", f"{path}: ranges for more than {MAX_PORTS:,} ports", at, path)
+            break
         for port in ports:
             made.add(_placed(port, at), at)
     return made

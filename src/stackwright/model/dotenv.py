@@ -198,7 +198,7 @@ def unescape(text: str) -> str:
             at += 2
         elif following == "0":
             digits = text[at + 2 : at + 5]
-            if len(digits) == 3 and digits.isdigit() and "8" not in digits and "9" not in digits:
+            if len(digits) == 3 and digits.isdecimal() and "8" not in digits and "9" not in digits:
                 out.append(chr(int(digits, 8) & 0xFF))
                 at += 5
             else:

@@ -192,7 +192,7 @@ def cast(text: str, kind: str, report: Reporter) -> Any:
         raise CastError(f'"{text}" is not a boolean')
     body = text[1:] if text[:1] in ("+", "-") else text
     if kind == "int":
-        if body.isascii() and body.isdigit() and -(1 << 63) <= int(text) < 1 << 63:
+        if body.isascii() and body.isdecimal() and -(1 << 63) <= int(text) < 1 << 63:
             return int(text)
         raise CastError(f'"{text}" is not a whole number')
     try:

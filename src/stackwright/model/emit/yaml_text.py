@@ -212,15 +212,19 @@ def _double_quoted(text: str) -> str:
 
 def _is_sexagesimal(text: str) -> bool:
     """``1:30`` and its like, which YAML 1.1 readers take for a number."""
-    if ":" not in text or not (text[0].isdigit() or (text[0] in "+-" and text[1:2].isdigit())):
+    if (
+        ":" not in text
+        or not text.isascii()
+        or not (text[0].isdecimal() or (text[0] in "+-" and text[1:2].isdecimal()))
+    ):
         return False
     first, *others = text.lstrip("+-").split(":")
     last, _, fraction = others[-1].partition(".")
     parts = [*others[:-1], last]
     return (
-        first.replace("_", "").isdigit()
-        and all(part.isdigit() and len(part) <= 2 and int(part) < 60 for part in parts)
-        and (not fraction or fraction.replace("_", "").isdigit())
+        first.replace("_", "").isdecimal()
+        and all(part.isdecimal() and len(part) <= 2 and int(part) < 60 for part in parts)
+        and (not fraction or fraction.replace("_", "").isdecimal())
     )
 
 
@@ -228,7 +232,7 @@ def _compare(left: str, right: str) -> int:
     digits = False
     for at in range(min(len(left), len(right))):
         if left[at] == right[at]:
-            digits = left[at].isdigit()
+            digits = left[at].isdecimal()
             continue
         left_letter, right_letter = left[at].isalpha(), right[at].isalpha()
         if left_letter and right_letter:
@@ -257,6 +261,6 @@ def _compare_numbers(left: str, right: str, at: int) -> int:
 
 def _digits(text: str, at: int) -> str:
     end = at
-    while end < len(text) and text[end].isdigit():
+    while end < len(text) and text[end].isdecimal():
         end += 1
     return text[at:end]

@@ -74,7 +74,7 @@ class _Splitter:
 
     def end(self, sign: str) -> None:
         """A redirection's file descriptor (``2>``) is not a word."""
-        if sign == ">" and self.word and "".join(self.word)[0].isdigit():
+        if sign == ">" and self.word and "".join(self.word)[0].isdecimal():
             self.has_word = False
 
     def quoting(self, sign: str) -> bool:

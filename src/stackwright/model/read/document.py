@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 100
 """Levels of nesting. The specification needs about ten; the stages walk recursively."""
 
-MAX_ALIASED = 500_000
+MAX_ALIASED = 100_000
 """Values that aliases may add to one file: far above real use, far below what a "YAML bomb" makes."""
 
 _CORE = "tag:yaml.org,2002:"

@@ -119,9 +119,9 @@ def is_timestamp(text: str) -> bool:
     date, time = text[:10].rstrip(), text[10:]
     year, _, rest = date.partition("-")
     month, _, day = rest.partition("-")
-    if day and not day.isdigit() and day[:1].isdigit() and (day[1:2] in "Tt "):
+    if day and not day.isdecimal() and day[:1].isdecimal() and (day[1:2] in "Tt "):
         day, time = day[:1], day[1:] + time
-    if len(year) != 4 or not (year + month + day).isdigit() or not month or not day:
+    if not text.isascii() or len(year) != 4 or not (year + month + day).isdecimal() or not month or not day:
         return False
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= _month_days(int(year), int(month))):
         return False
@@ -145,15 +145,15 @@ def _is_time(text: str) -> bool:
         else:
             cut = max(body.rfind("+"), body.rfind("-"))
             zone = body[cut + 1 :].split(":") if cut > 0 else []
-            if [len(part) for part in zone] != [2, 2] or not "".join(zone).isdigit():
+            if [len(part) for part in zone] != [2, 2] or not "".join(zone).isdecimal():
                 return False
             body = body[:cut]
     clock, _, fraction = body.partition(".")
     parts = clock.split(":")
-    if len(parts) != 3 or not all(part.isdigit() and len(part) <= 2 for part in parts):
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) <= 2 for part in parts):
         return False
     hour, minute, second = map(int, parts)
-    return hour < 24 and minute < 60 and second < 60 and (not fraction or fraction.isdigit())
+    return hour < 24 and minute < 60 and second < 60 and (not fraction or fraction.isdecimal())
 
 
 def rfc3339(text: str) -> str:

@@ -73,7 +73,7 @@ def _range(text: str, what: str, whole: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     numbers = []
     for part in (first, last) if dash else (first,):
-        if not (part.isascii() and part.isdigit()) or int(part) > 65535:
+        if not (part.isascii() and part.isdecimal()) or int(part) > 65535:
             raise PortError(f'"{whole}": {what} "{text}" is no number from 0 to 65535')
         numbers.append(int(part))
     if dash and numbers[0] > numbers[1]:

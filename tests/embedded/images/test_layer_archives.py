@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stackwright.embedded.images.archive.reader import TarReader
 from stackwright.embedded.images.archive.unpack import UnpackPolicy, unpack
-from stackwright.embedded.images.archive.writer import digest_layer, write_layer
+from stackwright.embedded.images.archive.writer import digest_layer, measure_layer, write_layer
 
 pytestmark = pytest.mark.root
 
@@ -78,6 +78,7 @@ def test_an_archive_unpacks_to_the_folder_it_was_made_of(tmp_path_factory, tree)
     make(first, tree)
     data = archived(first)
     assert archived(first) == data
+    assert measure_layer(first) == len(data)
     unpack(TarReader(io.BytesIO(data)), second, UnpackPolicy(layer=True))
     assert archived(second) == data
     assert digest_layer(second) == digest_layer(first)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackwright.embedded.images.archive.compression import open_compressed
-from stackwright.embedded.images.archive.writer import BLOCK, header, write_layer
+from stackwright.embedded.images.archive.writer import BLOCK, header, measure_layer, write_layer
 from stackwright.embedded.images.catalogue import Catalogue
 from stackwright.embedded.images.layers import Layer, LayerStore
 from stackwright.embedded.images.reference import Reference
@@ -116,13 +116,8 @@ def layer_writer(layer: Layer, layers: LayerStore) -> Callable[[Write], object]:
 
 def _layer(out: _Archive, layer: Layer, layers: LayerStore) -> int:
     produce = layer_writer(layer, layers)
-    size = 0
-
-    def count(data: bytes) -> None:
-        nonlocal size
-        size += len(data)
-
-    produce(count)  # the header needs the size; a second pass is cheaper than a copy on disk
+    # The header needs the size first; a second pass is cheaper than a copy on disk.
+    size = sum(map(len, layer_chunks(layer, layers))) if layer.blob else measure_layer(layer.folder)
     out.begin(_path(layer.diff_id), size)
     produce(out.write)
     out.finish(size)

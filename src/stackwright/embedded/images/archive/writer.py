@@ -123,6 +123,19 @@ def write_layer(folder: Path | str, write: Write) -> int:
         raise BadArchive("folders nested too deeply for a layer") from None
 
 
+def measure_layer(folder: Path | str) -> int:
+    """The bytes :func:`write_layer` would write, without reading any file."""
+    length = 0
+
+    def count(data: bytes) -> None:
+        nonlocal length
+        length += len(data)
+
+    measuring = _Measuring(os.fspath(folder), count)
+    measuring.run()
+    return length + measuring.skipped
+
+
 def digest_layer(folder: Path | str) -> tuple[str, int]:
     """``("sha256:...", bytes of file content)`` of the archive :func:`write_layer` would write: the diff
     id.
@@ -197,6 +210,13 @@ class _LayerWriter:
             os.close(descriptor)
         if size % BLOCK:
             self._write(bytes(-size % BLOCK))
+
+
+class _Measuring(_LayerWriter):
+    skipped = 0
+
+    def _content(self, path: str, size: int) -> None:
+        self.skipped += size + -size % BLOCK
 
 
 def _for(

@@ -1,0 +1,120 @@
+"""`docker compose` and we see each other's projects: what one brings up, the other keeps and takes down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Box
+
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+
+SCRIPT = Path(__file__).parents[2] / "scripts/get-compose-peer"
+TEXT = """
+    services:
+      db:
+        image: $IMAGE
+        command: $SLEEP
+        healthcheck: {test: [CMD, "true"], interval: 1s}
+        volumes: [data:/srv]
+        environment: {A: "1"}
+        restart: unless-stopped
+        ulimits: {nofile: 1024}
+        tmpfs: [/scratch]
+      web:
+        image: $IMAGE
+        command: $SLEEP
+        ports: ["127.0.0.1::80"]
+        depends_on: {db: {condition: service_healthy, restart: true}}
+        networks: {default: {aliases: [www]}, back: }
+        stop_grace_period: 3s
+        read_only: true
+        cap_drop: [ALL]
+        deploy: {resources: {limits: {memory: 64M, cpus: "0.5"}}, replicas: 2}
+    volumes: {data: }
+    networks: {back: {internal: true}}
+    """
+
+
+@pytest.fixture(scope="module")
+def peer() -> str:
+    """The real `docker compose` 2.40.3."""
+    found = subprocess.run([str(SCRIPT)], capture_output=True, text=True, timeout=200)
+    if found.returncode != 0:
+        pytest.skip(found.stderr.strip())
+    return found.stdout.strip()
+
+
+def theirs(box: Box, peer: str, *arguments: str) -> str:
+    result = subprocess.run(
+        [peer, "-p", box.project, *arguments],
+        cwd=box.folder,
+        env=box.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def ids(box: Box) -> dict[str, object]:
+    return {name: value["ID"] for name, value in box.ps().items()}
+
+
+def test_what_they_bring_up_we_keep_and_take_down(box: Box, peer: str) -> None:
+    box.write(TEXT)
+    theirs(box, peer, "up", "-d")
+    before = ids(box)
+    assert set(before) == {"db-1", "web-1", "web-2"}
+    box.ok("up", "-d")
+    assert ids(box) == before
+    assert box.ok("exec", "-T", "web", "echo", "hello") == "hello\n"
+    box.ok("down", "-v")
+    assert theirs(box, peer, "ps", "-aq") == ""
+
+
+def test_what_we_bring_up_they_keep_and_take_down(box: Box, peer: str) -> None:
+    box.write(TEXT)
+    box.ok("up", "-d")
+    before = ids(box)
+    theirs(box, peer, "up", "-d")
+    assert ids(box) == before
+    listed = [json.loads(line) for line in theirs(box, peer, "ps", "--format", "json").splitlines()]
+    assert {one["Service"] for one in listed} == {"db", "web"}
+    theirs(box, peer, "down", "-v")
+    assert box.ps() == {}
+
+
+def test_our_containers_are_made_like_theirs(box: Box, peer: str) -> None:
+    def inspected() -> list[dict[str, object]]:
+        names = [f"{box.project}-{name}" for name in ("db-1", "web-1", "web-2")]
+        found = subprocess.run(["docker", "inspect", *names], env=box.environ, capture_output=True, text=True)
+        return [comparable(one) for one in json.loads(found.stdout)]
+
+    box.write(TEXT)
+    theirs(box, peer, "create")
+    made_by_them = inspected()
+    theirs(box, peer, "down")
+    box.ok("create")
+    assert inspected() == made_by_them
+
+
+def comparable(container: dict[str, dict[str, object]]) -> dict[str, object]:
+    """What does not differ from one container to the next; null and empty are the same to the engine."""
+    config, host = container["Config"], container["HostConfig"]
+    config.pop("Hostname")
+    networks = container["NetworkSettings"]["Networks"]
+    aliases = {
+        name: sorted(alias for alias in value["Aliases"] or () if len(alias) != 12)
+        for name, value in networks.items()  # type: ignore[attr-defined]
+    }
+    kept = {"config": config, "host": host, "mounts": container["Mounts"], "aliases": aliases}
+    return {
+        key: {name: one for name, one in value.items() if one not in (None, [], {}, "", 0, False)}
+        if isinstance(value, dict)
+        else value
+        for key, value in kept.items()
+    }

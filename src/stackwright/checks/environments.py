@@ -90,7 +90,12 @@ def find_environments(
         found.setdefault(
             name,
             Environment(
-                name, kind_of(name), str(folder), files, _env_files(folder, name), (), _why(path, folder)
+                name,
+                kind_of(name),
+                str(Path(files[0]).parent),
+                files,
+                _env_files(folder, name, path),
+                why=_why(path, folder),
             ),
         )
     for name in _env_names(folder):
@@ -134,7 +139,8 @@ def _named(folder: Path, named: NamedEnvironment, base: tuple[str, ...]) -> Envi
     files = tuple(str(folder / file) for file in named.files) or base
     env_files = tuple(str(folder / file) for file in named.env_files) or _env_files(folder, named.name)
     kind = named.kind or kind_of(named.name)
-    return Environment(named.name, kind, str(folder), files, env_files, named.profiles, "stackwright.toml")
+    home = Path(files[0]).parent if files else folder
+    return Environment(named.name, kind, str(home), files, env_files, named.profiles, "stackwright.toml")
 
 
 def _overlays(folder: Path) -> list[tuple[str, str]]:
@@ -163,9 +169,13 @@ def _env_names(folder: Path) -> list[str]:
     return [name for name in names if name not in _NOT_ENVIRONMENTS]
 
 
-def _env_files(folder: Path, name: str) -> tuple[str, ...]:
-    """``.env`` and over it ``.env.<name>``, as far as they are there."""
-    candidates = (folder / ".env", folder / f".env.{name}")
+def _env_files(folder: Path, name: str, file: str = "") -> tuple[str, ...]:
+    """``.env`` and over it ``.env.<name>``, as far as they are there: of the project, and nearer to the file."""
+    folders = [folder]
+    home = Path(file).parent if file else folder
+    if home != folder:
+        folders += [one for one in (home.parent, home) if one != folder]
+    candidates = (place / name_of for place in folders for name_of in (".env", f".env.{name}"))
     return tuple(str(path) for path in candidates if path.is_file())
 
 

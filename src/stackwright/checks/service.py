@@ -306,5 +306,9 @@ _ONE_SHOT = frozenset(
         "tests",
         "e2e",
         "k6",
+        "pgbench",
+        "bench",
+        "benchmark",
+        "loadtest",
     ]
 )

@@ -23,7 +23,9 @@ class Place:
 
 def project_folder(start: Path) -> Path:
     """The nearest folder at or above ``start`` that holds a Compose file or the settings; else ``start``."""
-    for folder in (start, *start.parents):
+    if (start / FILE).is_file() or find_environments(start, Settings()):
+        return start
+    for folder in start.parents:
         if any((folder / name).is_file() for name in (*DEFAULT_NAMES, FILE)):
             return folder
     return start

@@ -55,7 +55,8 @@ def harmless(value: str) -> bool:
 
 def guessable(value: str) -> bool:
     """Whether everybody knows the value, or it is a placeholder that somebody forgot to replace."""
-    return value.strip().lower() in WELL_KNOWN or bool(_PLACEHOLDER.search(value))
+    text = value.strip().lower()
+    return text in WELL_KNOWN or text.rstrip("0123456789!") in WELL_KNOWN or bool(_PLACEHOLDER.search(value))
 
 
 def entropy(value: str) -> float:
@@ -69,12 +70,12 @@ def entropy(value: str) -> float:
 
 
 def describe(value: str) -> str:
-    """What sort of value it is, without showing it."""
+    """How bad it is that a value is written out, without showing it."""
     if guessable(value):
         return "a value that everybody knows"
     if len(value) >= 20 and entropy(value) >= 4.0:
         return "what looks like a real key"
-    return "a plain text"
+    return "in plain text"
 
 
 def token_in(text: str) -> str:

@@ -390,7 +390,7 @@ _BY_IMAGE: dict[str, Software] = {image: row for row in SOFTWARE for image in ro
 SOCKET_TOOLS = (
     "traefik", "portainer", "watchtower", "dozzle", "diun", "docker-gen", "nginx-proxy", "acme-companion", "letsencrypt-nginx-proxy-companion", "cadvisor",
     "docker-socket-proxy", "autoheal", "ofelia", "lazydocker", "ctop", "homepage", "promtail", "alloy", "agent", "netdata", "yacht", "dockge", "caddy-docker-proxy",
-    "swarmpit", "swarm-cronjob", "docker-autocompose", "whoami", "gitlab-runner", "act_runner", "drone-runner-docker", "woodpecker-agent", "crowdsec", "vector", "fluent-bit", "telegraf", "beszel-agent", "localstack", "uptime-kuma", "glances", "docker-volume-backup", "server",
+    "swarmpit", "swarm-cronjob", "docker-autocompose", "whoami", "gitlab-runner", "act_runner", "drone-runner-docker", "woodpecker-agent", "crowdsec", "vector", "fluent-bit", "telegraf", "beszel-agent", "localstack", "uptime-kuma", "glances", "docker-volume-backup",
 )  # fmt: skip
 """Last parts of images whose purpose needs the Docker socket."""
 

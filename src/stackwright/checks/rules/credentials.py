@@ -47,7 +47,7 @@ def plain_credential(subject: Subject) -> Iterator[Hit]:
                 and not token_in(value)
             ):
                 mend = f"write {name}: ${{{name}:?}} and set it outside the file, or use a secret"
-                yield service.hit(f"has {describe(value)} as {name}", mark, "environment", mend=mend)
+                yield service.hit(f"writes out {name} ({describe(value)})", mark, "environment", mend=mend)
 
 
 @rule(
@@ -66,7 +66,7 @@ def known_default(subject: Subject) -> Iterator[Hit]:
                 continue
             for variable in variables(subject.written(mark)):
                 if variable.default and variable.default == value:
-                    message = f"falls back to {describe(value)} as {name} when {variable.name} is not set"
+                    message = f"falls back to a value for {name} that is in the file ({describe(value)}) when {variable.name} is not set"
                     yield service.hit(message, mark, "environment", mend=f"write ${{{variable.name}:?}}")
 
 
@@ -90,7 +90,7 @@ def credential_in_address(subject: Subject) -> Iterator[Hit]:
                 continue
             written = subject.written(address.mark)
             if f":{address.password}@" in written and not address.password.startswith("$"):
-                message = f"has {describe(address.password)} for {address.host} in {address.variable}"
+                message = f"writes out the password for {address.host} in {address.variable} ({describe(address.password)})"
                 yield service.hit(message, address.mark, "environment")
 
 
@@ -168,7 +168,7 @@ def credential_in_command(subject: Subject) -> Iterator[Hit]:
                 and not harmless(value)
             ):
                 yield service.hit(
-                    f"has {describe(value)} on its command line ({word.partition('=')[0]})",
+                    f"writes out a password ({describe(value)}) on its command line ({word.partition('=')[0]})",
                     service.at("command"),
                     "command",
                 )

@@ -57,6 +57,8 @@ def unknown_host(subject: Subject) -> Iterator[Hit]:
                 continue
             if not address.scheme and not _surely_host(address):
                 continue
+            if host in service.mapping("depends_on"):
+                continue  # The model has said that the service is missing.
             said.add(host)
             message = f'reaches for "{host}" in {address.variable}, which no service is called'
             yield service.hit(message, address.mark, "environment", mend=_guess(host, subject))

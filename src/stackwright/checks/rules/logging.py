@@ -26,15 +26,9 @@ def unbounded_logs(subject: Subject) -> Iterator[Hit]:
         if driver == "json-file" and not (logging.get("options") or {}).get("max-size"):
             found.append(service)
     if found:
-        names = ", ".join(service.name for service in found[:5]) + (
-            f" and {len(found) - 5} more" if len(found) > 5 else ""
-        )
-        yield Hit(
-            f"the logs of {names} grow without bound",
-            found[0].mark,
-            service=found[0].name,
-            path="services.*.logging",
-        )
+        others = " and others" if len(found) > 1 else ""
+        message = f'the log of service "{found[0].name}"{others} grows without bound'
+        yield Hit(message, found[0].mark, service=found[0].name, path="services.*.logging")
 
 
 @rule(

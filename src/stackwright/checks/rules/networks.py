@@ -47,7 +47,8 @@ def flat_network(subject: Subject) -> Iterator[Hit]:
 )
 def database_in_front(subject: Subject) -> Iterator[Hit]:
     """A database on the network of the proxy, in a project that has several networks."""
-    used = {name for service in subject.each for name in service.networks}
+    every = [name for service in subject.each for name in service.networks]
+    used = {name for name in every if every.count(name) > 1}
     if len(used) < 2:
         return
     fronts: dict[str, ServiceView] = {}

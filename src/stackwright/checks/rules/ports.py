@@ -70,7 +70,7 @@ def host_port_taken(subject: Subject) -> Iterator[Hit]:
     WARNING,
     production=ERROR,
     reason="Docker publishes on every address and past the host's firewall: the data is one password away from the world.",
-    mend='publish on this machine only ("127.0.0.1:5432:5432"), or not at all: services reach each other without it',
+    mend='publish on this machine only ("127.0.0.1:5432:5432"), or not at all',
 )
 def database_published(subject: Subject) -> Iterator[Hit]:
     """A database, cache or queue reachable from other machines."""
@@ -81,7 +81,9 @@ def database_published(subject: Subject) -> Iterator[Hit]:
         for port in service.published:
             if port.to_the_world and port.target in software.ports:
                 message = f'service "{service.name}" publishes {software.name} (port {port}) to every network of the host'
-                yield Hit(message, port.mark, service=service.name, path=f"services.{service.name}.ports")
+                mend = f'publish on this machine only ("127.0.0.1:{port.first}:{port.target}"), or not at all: services reach each other without it'
+                path = f"services.{service.name}.ports"
+                yield Hit(message, port.mark, service=service.name, path=path, mend=mend)
                 break
 
 

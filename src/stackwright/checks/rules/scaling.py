@@ -43,7 +43,7 @@ def fixed_port_with_replicas(subject: Subject) -> Iterator[Hit]:
     for service in subject.each:
         for port in service.published if service.replicas > 1 else ():
             if port.last - port.first + 1 < service.replicas:
-                message = f'service "{service.name}" has {service.replicas} containers, but host port {port} is there for {port.last - port.first + 1}'
+                message = f'service "{service.name}" publishes host port {port} and has more containers than that is for'
                 related = (("the number of containers", service.replicas_mark),)
                 yield Hit(
                     message,
@@ -68,7 +68,7 @@ def replicas_share_volume(subject: Subject) -> Iterator[Hit]:
             continue
         for index, mount in enumerate(service.items("volumes")):
             if mount.get("type") == "volume" and mount.get("source") and not mount.get("read_only"):
-                message = f'all {service.replicas} containers of service "{service.name}" write the volume "{mount["source"]}"'
+                message = f'all containers of service "{service.name}" write the volume "{mount["source"]}"'
                 yield Hit(
                     message,
                     service.at("volumes", index),
@@ -94,7 +94,7 @@ def replicated_database(subject: Subject) -> Iterator[Hit]:
             and service.replicas > 1
             and software.name not in ("Memcached", "NATS")
         ):
-            message = f'service "{service.name}" runs {service.replicas} containers of {software.name}'
+            message = f'service "{service.name}" runs several containers of {software.name}'
             yield Hit(
                 message,
                 service.replicas_mark,
@@ -118,7 +118,7 @@ def fixed_address_with_replicas(subject: Subject) -> Iterator[Hit]:
         for network, attachment in service.mapping("networks").items():
             for key in ("ipv4_address", "ipv6_address", "mac_address"):
                 if type(attachment) is Map and attachment.get(key):
-                    message = f'service "{service.name}" has {service.replicas} containers and the one address {attachment[key]}'
+                    message = f'service "{service.name}" has several containers and the one address {attachment[key]}'
                     yield Hit(
                         message,
                         service.at("networks", network, key),
@@ -126,7 +126,7 @@ def fixed_address_with_replicas(subject: Subject) -> Iterator[Hit]:
                         path=f"services.{service.name}.networks",
                     )
         if service.data.get("mac_address"):
-            message = f'service "{service.name}" has {service.replicas} containers and one MAC address'
+            message = f'service "{service.name}" has several containers and one MAC address'
             yield Hit(
                 message,
                 service.at("mac_address"),

@@ -47,7 +47,9 @@ def engine_socket(subject: Subject) -> Iterator[Hit]:
     for service in subject.each:
         for index, mount in enumerate(service.items("volumes")):
             if mount.get("source") in _SOCKETS:
-                made_for_it = service.image is not None and service.image.last in SOCKET_TOOLS
+                made_for_it = service.image is not None and any(
+                    tool in service.image.last for tool in SOCKET_TOOLS
+                )
                 severity = ADVICE if made_for_it else None
                 yield service.hit(
                     "can control the engine through its socket",

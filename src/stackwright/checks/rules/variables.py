@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackwright.checks.finding import Hit, Place
 from stackwright.checks.fixes import replace_scalar
@@ -15,6 +15,9 @@ from stackwright.checks.rule import ADVICE, ERROR, WARNING, rule
 from stackwright.checks.subject import Subject
 from stackwright.model.dotenv import DotenvError, parse
 from stackwright.model.marks import Seq, place_of
+
+if TYPE_CHECKING:
+    from stackwright.model.marks import Mark
 
 _EXAMPLES = (
     ".env.example",
@@ -90,6 +93,7 @@ def variable_not_used(subject: Subject) -> Iterator[Hit]:
         for path in _paths(service.get("env_file"))
     }
     environment = subject.model.context.environment
+    unused: list[tuple[str, Mark]] = []
     for name in environment.names():
         _, mark = environment.origin(name)
         number, _, _ = place_of(mark)
@@ -102,7 +106,19 @@ def variable_not_used(subject: Subject) -> Iterator[Hit]:
             and not name.startswith(("COMPOSE_", "DOCKER_", "BUILDKIT_"))
             and not _inside_another(name, subject, number)
         ):
-            yield Hit(f"{name} is set here and used nowhere", mark, path=name)
+            unused.append((name, mark))
+    if len(unused) > _MANY:
+        shown = ", ".join(name for name, _ in unused)
+        yield Hit(
+            f"{len(unused)} variables are set here and used nowhere: {shown}", unused[0][1], path=unused[0][0]
+        )
+        return
+    for name, mark in unused:
+        yield Hit(f"{name} is set here and used nowhere", mark, path=name)
+
+
+_MANY = 4
+"""More than this many alike findings in one file are said at once."""
 
 
 def _inside_another(name: str, subject: Subject, number: int) -> bool:

@@ -325,10 +325,16 @@ def evicting_queue(subject: Subject) -> Iterator[Hit]:
 def mount_hides_mount(subject: Subject) -> Iterator[Hit]:
     """A tmpfs over a folder that also has a volume at the same place or below."""
     for service in subject.each:
-        temporary = [str(entry).partition(":")[0].rstrip("/") for entry in service.data.get("tmpfs") or ()]
+        temporary = [str(entry).partition(":")[0] for entry in service.data.get("tmpfs") or ()]
+        # The same path, written the same, is a mistake of the model.
         for index, mount in enumerate(service.items("volumes")):
             target = str(mount.get("target") or "")
-            if mount.get("type") == "volume" and mount.get("source") and target.rstrip("/") in temporary:
+            if (
+                mount.get("type") == "volume"
+                and mount.get("source")
+                and target not in temporary
+                and target.rstrip("/") in {one.rstrip("/") for one in temporary}
+            ):
                 yield service.hit(
                     f"has a volume and a tmpfs at {target}", service.at("volumes", index), "volumes"
                 )

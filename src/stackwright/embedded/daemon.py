@@ -16,7 +16,6 @@ from aiohttp import web
 from stackwright.embedded.api.routes import all_routes
 from stackwright.embedded.api.routing import Router
 from stackwright.embedded.api.server import Dispatcher
-from stackwright.embedded.builder.service import Builder
 from stackwright.embedded.containers.runtime import Runtime
 from stackwright.embedded.containers.starter import StarterHandle
 from stackwright.embedded.images.service import ImageService
@@ -26,7 +25,6 @@ from stackwright.embedded.lifecycle.instance import BACKLOG, StateLock, instance
 from stackwright.embedded.lifecycle.record import Containers
 from stackwright.embedded.lifecycle.recovery import recover
 from stackwright.embedded.lifecycle.services import Services
-from stackwright.embedded.lifecycle.steps import StepRunner
 from stackwright.embedded.lifecycle.tasks import Tasks
 from stackwright.embedded.networks.service import NetworkService
 from stackwright.embedded.state import Database
@@ -78,16 +76,12 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
     try:
         async with Tasks() as tasks:
             engine = Engine(services, tasks, options.socket)
-            steps = StepRunner(services)
-            builder = Builder(services.images, steps, options.state_dir / "builder")
-            await steps.sweep()
             engine.copying.sweep()
             await services.images.start()
             await services.networks.start()
-            await steps.sweep()
-            await builder.start()
+            await engine.building.sweep()
             await recover(engine)
-            await _listen(engine, builder, sock, options.idle_seconds)
+            await _listen(engine, sock, options.idle_seconds)
     finally:
         await services.networks.close(keep_devices=any(c.up for c in containers))
         await services.images.close()
@@ -95,11 +89,11 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
         database.close()
 
 
-async def _listen(engine: Engine, builder: Builder, sock: socket.socket, idle_seconds: float) -> None:
+async def _listen(engine: Engine, sock: socket.socket, idle_seconds: float) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.stopping.set)
-    dispatcher = Dispatcher(Router(all_routes(engine, builder)), engine.tasks, engine.activity)
+    dispatcher = Dispatcher(Router(all_routes(engine)), engine.tasks, engine.activity)
     server = web.Server(dispatcher, handler_cancellation=True, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_GRACE)
     await runner.setup()

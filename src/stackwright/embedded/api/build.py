@@ -11,8 +11,6 @@ from aiohttp import web
 from stackwright.embedded.api.call import Call, answer
 from stackwright.embedded.api.progress import Emit, stream_progress
 from stackwright.embedded.api.routing import Route
-from stackwright.embedded.builder.query import options_from_query
-from stackwright.embedded.builder.service import Builder
 from stackwright.embedded.errors import BadParameter, NotImplementedYet
 from stackwright.embedded.lifecycle.engine import Engine
 
@@ -21,11 +19,10 @@ _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "
 
 
 class BuildRoutes:
-    """Over Builder."""
+    """Over the builder."""
 
-    def __init__(self, engine: Engine, builder: Builder) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._builder = builder
 
     def table(self) -> list[Route]:
         """The routes."""
@@ -40,6 +37,9 @@ class BuildRoutes:
         """POST /build: a tar of the context in, messages out; ends with the client."""
         if call.text("version") == "2":
             raise NotImplementedYet("BuildKit is not served by this engine: set DOCKER_BUILDKIT=0")
+        builder = await self._engine.building.builder()
+        from stackwright.embedded.builder.query import options_from_query
+
         try:
             options = options_from_query(
                 call.request.query, call.request.headers, host_ca=host_ca(call.request.headers, os.environ)
@@ -48,13 +48,14 @@ class BuildRoutes:
             raise BadParameter(str(error)) from error
 
         async def work(emit: Emit) -> None:
-            image_id = await self._builder.build(call.stream(), options, emit)
+            image_id = await builder.build(call.stream(), options, emit)
             self._engine.services.events.publish("builder", "build", image_id)
 
         return await stream_progress(call, work)
 
     async def prune(self, call: Call) -> web.StreamResponse:
         """POST /build/prune."""
+        await self._engine.building.builder()  # which knows what there is to forget
         return answer(await self._engine.services.images.prune_build_cache())
 
     async def cancel(self, call: Call) -> web.StreamResponse:

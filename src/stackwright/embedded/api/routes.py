@@ -12,11 +12,10 @@ from stackwright.embedded.api.observing import ObservingRoutes
 from stackwright.embedded.api.routing import Route
 from stackwright.embedded.api.system import SystemRoutes
 from stackwright.embedded.api.volumes import VolumeRoutes
-from stackwright.embedded.builder.service import Builder
 from stackwright.embedded.lifecycle.engine import Engine
 
 
-def all_routes(engine: Engine, builder: Builder) -> list[Route]:
+def all_routes(engine: Engine) -> list[Route]:
     """In the order in which they are tried."""
     return [
         *SystemRoutes(engine).table(),
@@ -25,7 +24,7 @@ def all_routes(engine: Engine, builder: Builder) -> list[Route]:
         *AttachRoutes(engine).table(),
         *ArchiveRoutes(engine).table(),
         *ImageRoutes(engine).table(),
-        *BuildRoutes(engine, builder).table(),
+        *BuildRoutes(engine).table(),
         *NetworkRoutes(engine).table(),
         *VolumeRoutes(engine).table(),
     ]

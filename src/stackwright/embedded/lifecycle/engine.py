@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackwright.embedded.lifecycle.activity import Activity
+from stackwright.embedded.lifecycle.building import Building
 from stackwright.embedded.lifecycle.copying import Copying
 from stackwright.embedded.lifecycle.creation import Creator
 from stackwright.embedded.lifecycle.execs import Execs
@@ -38,6 +39,7 @@ class Engine:
         self.supervisor = Supervisor(services, self.launcher, self.wiring, tasks)
         self.manager = Manager(services, self.supervisor, self.launcher, self.files)
         self.creator = Creator(services, self.files, self.wiring, self.supervisor)
+        self.building = Building(services)
         self.copying = Copying(services, self.files)
         self.execs = Execs(self.manager, self.supervisor, tasks)
         self.activity = Activity(self.anything_up)

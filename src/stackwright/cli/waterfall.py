@@ -25,7 +25,7 @@ def render(timeline: Timeline, columns: int = 80) -> str:
     ends = {name: max(span.end for span in spans if span.subject == name) for name in services}
     services.sort(key=lambda name: ends[name])
     width = min(24, max(len(name) for name in services))
-    room = max(10, columns - width - 14)
+    room = max(10, columns - width - 16)  # the frame, the figure, and the last column left free
     lines = [_headline(timeline)]
     for name in services:
         own = [span for span in spans if span.subject == name]

@@ -11,6 +11,10 @@ from stackwright.cli.flags import FLAGS, Flag, GlobalOptions
 
 # verb -> (module:attribute, one line for --help). The line is here so that `--help` imports no verb.
 VERBS: dict[str, tuple[str, str]] = {
+    "attach": (
+        "stackwright.cli.watching:attach",
+        "Attach local standard input, output, and error streams to a service's running container",
+    ),
     "build": ("stackwright.cli.images:build", "Build or rebuild services"),
     "check": (
         "stackwright.cli.check:check",
@@ -25,7 +29,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "down": ("stackwright.cli.down:down", "Stop and remove containers, networks"),
     "engine": ("stackwright.cli.engine:engine", "Look at, start or stop the embedded engine"),
     "envs": ("stackwright.cli.envs:envs", "List the environments of the project"),
+    "events": ("stackwright.cli.watching:events", "Receive real time events from containers"),
     "exec": ("stackwright.cli.execute:exec_command", "Execute a command in a running container"),
+    "graph": ("stackwright.cli.graph:graph", "Draw services, dependencies, networks, ports and volumes"),
     "images": ("stackwright.cli.images:images", "List images used by the created containers"),
     "kill": ("stackwright.cli.lifecycle:kill", "Force stop service containers"),
     "logs": ("stackwright.cli.logs:logs", "View output from containers"),
@@ -37,8 +43,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "restart": ("stackwright.cli.lifecycle:restart", "Restart service containers"),
     "rm": ("stackwright.cli.lifecycle:rm", "Remove stopped service containers"),
     "run": ("stackwright.cli.execute:run_command", "Run a one-off command on a service"),
+    "scale": ("stackwright.cli.up:scale", "Scale services"),
     "schema": ("stackwright.cli.config:schema", "Print the JSON schema of compose files"),
     "start": ("stackwright.cli.lifecycle:start", "Start services"),
+    "stats": ("stackwright.cli.watching:stats", "Display container(s) resource usage statistics"),
     "stop": ("stackwright.cli.lifecycle:stop", "Stop services"),
     "top": ("stackwright.cli.listing:top", "Display the running processes"),
     "unpause": ("stackwright.cli.lifecycle:unpause", "Unpause services"),

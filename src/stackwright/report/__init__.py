@@ -1,0 +1,1 @@
+"""Pictures and pages of a project, made from its model: nothing here asks an engine."""

@@ -26,6 +26,7 @@ def test_a_check_that_never_passes_shows_probe_and_log(box: Box) -> None:
     assert "still closed" in text
     assert "cannot open data" in text
     assert "compose.yaml:" in text
+    assert f"Left as they are: {box.project}-db-1 running, {box.project}-web-1 created" in text
     assert box.ps()["web-1"]["State"] == "created"
 
 

@@ -100,3 +100,23 @@ def test_progress_can_be_json_or_silent(box: Box) -> None:
     assert any(value.get("id") == f"Container {box.project}-db-1" for value in values)
     assert values[-1]["timeline"]["critical_path"]
     assert box.run("--progress", "quiet", "down").stderr == ""
+
+
+def test_scale_wait_and_volumes(box: Box) -> None:
+    box.write(
+        """
+        services:
+          web: {image: $IMAGE, command: $SLEEP, volumes: ["data:/d"]}
+          job: {image: $IMAGE, command: [sh, -c, "sleep 0.5; exit 3"]}
+        volumes: {data: {}}
+        """
+    )
+    box.ok("up", "-d")
+    box.ok("scale", "web=2")
+    assert {"web-1", "web-2"} < set(box.ps())
+    assert box.ok("volumes", "-q") == f"{box.project}_data\n"
+    result = box.run("wait", "job")
+    assert result.returncode == 3
+    assert result.stdout == f'container "{box.project}-job-1" exited with status code 3\n'
+    assert "web-2" in box.ok("stats", "--no-stream")
+    assert '"service":"job"' in box.run("events", "--json", "--since", "5m", "--until", "0s").stdout

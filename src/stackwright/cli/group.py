@@ -52,6 +52,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "unpause": ("stackwright.cli.lifecycle:unpause", "Unpause services"),
     "up": ("stackwright.cli.up:up", "Create and start containers"),
     "version": ("stackwright.cli.listing:version", "Show the Stackwright version information"),
+    "volumes": ("stackwright.cli.listing:volumes", "List volumes"),
+    "wait": ("stackwright.cli.watching:wait", "Block until containers of all (or specified) services stop."),
 }
 
 

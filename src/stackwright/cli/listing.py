@@ -257,6 +257,39 @@ def top(options: GlobalOptions, services: tuple[str, ...]) -> int:
 
 
 @click.command()
+@click.argument("services", nargs=-1)
+@click.option("--format", "form", default="table", help="Format output (table, json or a Go template)")
+@click.option("-q", "--quiet", is_flag=True, help="Only display volume names")
+@click.pass_obj
+def volumes(options: GlobalOptions, services: tuple[str, ...], form: str, quiet: bool) -> int:
+    """List volumes."""
+    project, _ = load_or_name(options, services)
+
+    async def main() -> int:
+        async with session(options, project, quiet=True) as opened:
+            found = await opened.engine.list_volumes(filters=labels.project_filter(project.name))
+        used = {
+            mount.source
+            for name in services
+            if name in project.services
+            for mount in project.services[name].volumes
+        }
+        chosen = [
+            one for one in found if not services or (one.get("Labels") or {}).get(labels.VOLUME) in used
+        ]
+        chosen.sort(key=lambda one: str(one["Name"]))
+        if quiet:
+            sys.stdout.write("".join(f"{one['Name']}\n" for one in chosen))
+        elif form == "table":
+            write_table(("DRIVER", "VOLUME NAME"), [(one["Driver"], one["Name"]) for one in chosen])
+        else:
+            write_values([{"Name": one["Name"], "Driver": one["Driver"]} for one in chosen], form)
+        return 0
+
+    return run(main)
+
+
+@click.command()
 @click.option("-f", "--format", "form", type=click.Choice(["pretty", "json"]), default="pretty")
 @click.option("--short", is_flag=True, help="Shows only Stackwright's version number")
 def version(form: str, short: bool) -> int:

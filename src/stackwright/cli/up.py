@@ -77,6 +77,25 @@ def up(options: GlobalOptions, /, **flags: object) -> int:
     return run(main, interrupted="Interrupted: what was started stays; the same command goes on from there")
 
 
+@click.command()
+@click.argument("counts", nargs=-1, required=True, metavar="SERVICE=REPLICAS...")
+@click.option("--no-deps", is_flag=True, help="Don't start linked services")
+@click.pass_obj
+def scale(options: GlobalOptions, counts: tuple[str, ...], no_deps: bool) -> int:
+    """Scale services."""
+    from stackwright.cli.upflow import UpFlags, in_background
+
+    wanted = parse_scale(counts)
+    project = load_project(options, tuple(wanted))
+    flags = UpFlags(services=tuple(wanted), scale=wanted, no_deps=no_deps, no_recreate=True, detach=True)
+
+    async def main() -> int:
+        async with session(options, project, announce=True, change=True) as opened:
+            return await in_background(opened, flags, draw="quiet")
+
+    return run(main)
+
+
 def _refuse_contradictions(detached: bool, flags: object) -> None:
     def given(name: str) -> bool:
         return bool(getattr(flags, name))

@@ -180,6 +180,10 @@ class EngineClient:
         """ContainerTop: Titles and Processes."""
         return dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
 
+    async def stats(self, container: str) -> JSON:
+        """ContainerStats: one sample, with the one before it for rates."""
+        return dict(await self._get(f"/containers/{container}/stats", stream=False))
+
     async def resize_container(self, container: str, rows: int, columns: int) -> None:
         """ContainerResize."""
         await self._post(f"/containers/{container}/resize", h=rows, w=columns)

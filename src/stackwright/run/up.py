@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from stackwright.engine.errors import EngineError
 from stackwright.plan import graph as graphs
 from stackwright.plan.decide import Decision, Wish, decide
 from stackwright.plan.graph import Step, UpOptions
@@ -12,12 +14,13 @@ from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
 from stackwright.run import containers, readiness, resources
-from stackwright.run.errors import ServiceFailed, Unsupported
+from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe, place
+from stackwright.run.session import containers as list_containers
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
@@ -52,9 +55,24 @@ class Up:
         graph = graphs.up(project, self._observed, self.options)
         self._orphans()
         async with watching(session.engine, project.name) as self._watch:
-            await execute(graph, self._perform, self.timeline)
+            try:
+                await execute(graph, self._perform, self.timeline)
+            except (RunError, EngineError):
+                await self._say_what_stays()
+                raise
         self.timeline.close()
         return self.timeline
+
+    async def _say_what_stays(self) -> None:
+        """After a failure nothing is taken back, as with docker compose; so say what is there now."""
+        with suppress(EngineError):
+            found = await list_containers(self.session.engine, self.session.project.name)
+            states = [
+                f"{one.name} {one.state}" for one in found if not one.oneoff and one.service in self.made
+            ]
+            if states:
+                shown = ", ".join(states[:8]) + (f" and {len(states) - 8} more" if len(states) > 8 else "")
+                self.session.emit(Note(f"Left as they are: {shown} (down removes them)"))
 
     def _orphans(self) -> None:
         found = graphs.orphans(self.session.project, self._observed)

@@ -46,6 +46,7 @@ class AttachRoutes:
         connection = take_over(call, tty=container.config.tty)
         try:
             if call.flag("logs"):
+                await connection.header_taken()
                 async for line in read_log(self._engine.files.directory(container.id)):
                     await connection.send(line.stream, line.data)
             if future is not None:
@@ -83,10 +84,12 @@ class AttachRoutes:
             session = await self._engine.execs.start(exec_, attach=True, console_size=console)
         except EngineError as error:
             # As Docker does: the stream carries the reason, and the exit code comes with inspect.
+            await connection.header_taken()
             await connection.send("stdout", f"{error.message}\r\n".encode())
             await connection.close()
             return Hijacked()
         assert session.stream is not None, "an attached session has a stream"
+        await connection.header_taken()
         await exchange(connection, session.stream, stdin=exec_.config.attach_stdin)
         return Hijacked()
 

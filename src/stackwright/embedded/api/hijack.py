@@ -9,7 +9,9 @@ only means end of input.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import struct
+import termios
 from contextlib import suppress
 from typing import Literal
 
@@ -24,6 +26,7 @@ RAW = "application/vnd.docker.raw-stream"
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 _CHUNK = 65536
 _LIMIT = 1024 * 1024
+_POLL, _POLLS = 0.0005, 100
 _STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
@@ -66,6 +69,20 @@ class Connection:
         """Output to the client, framed unless a terminal's; waits while the client does not read."""
         self._writer.write(data if self._tty else frame(stream, data))
         await self._writer.drain()
+
+    async def header_taken(self) -> None:
+        """Wait (50 ms at most) until the client has read the answer's header.
+
+        docker-py reads the header through a buffer and the stream past it: what comes in one piece with the
+        header is lost to it. Docker is slow enough that nobody noticed.
+        """
+        sock = self._writer.get_extra_info("socket")
+        for _ in range(_POLLS):
+            unread = bytearray(4)
+            fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, unread)
+            if not any(unread):
+                return
+            await asyncio.sleep(_POLL)
 
     async def close(self) -> None:
         """End it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,12 +16,15 @@ from stackwright.embedded.api.routing import Route
 from stackwright.embedded.api.stats import EMPTY, shape_stats
 from stackwright.embedded.api.times import parse_time, rfc3339
 from stackwright.embedded.api.top import table_of
+from stackwright.embedded.containers.jsonlog import log_path
 from stackwright.embedded.containers.logs import read_log
 from stackwright.embedded.errors import BadParameter, NotImplementedYet
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.record import Container
 
 STATS_INTERVAL = 1.0
+FIRST_OUTPUT = 0.1
+"""Seconds."""
 
 
 class ObservingRoutes:
@@ -45,6 +49,7 @@ class ObservingRoutes:
             raise BadParameter("Bad parameters: you must choose at least one stream")
         if container.host_config.log_config.type == "none":
             raise NotImplementedYet("configured logging driver does not support reading")
+        await self._await_first_output(container)
         tail = call.text("tail", "all")
         stamps = call.flag("timestamps")
         lines = read_log(
@@ -62,6 +67,20 @@ class ObservingRoutes:
                 data = f"{rfc3339(line.time_ns)} ".encode() + line.data if stamps else line.data
                 await response.write(data if tty else frame(line.stream, data))
         return response
+
+    async def _await_first_output(self, container: Container) -> None:
+        """Right after a start, give a container that has written nothing yet a moment to.
+
+        Containers start here in milliseconds; clients written for Docker ask for the output as soon as
+        `start` returns, and find what Docker's slower start left time for.
+        """
+        file = Path(log_path(str(self._engine.files.directory(container.id))))
+        until = container.started_ns + round(FIRST_OUTPUT * 1e9)
+        # The file is written by the container's monitor: there is no event to wait for.
+        while container.up and time.time_ns() < until:
+            if file.exists() and file.stat().st_size:
+                break
+            await asyncio.sleep(0.005)
 
     async def stats(self, call: Call) -> web.StreamResponse:
         """GET /containers/{id}/stats?stream=&one-shot=: figures each second, or once."""

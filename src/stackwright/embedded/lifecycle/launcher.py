@@ -107,6 +107,7 @@ class Launcher:
                 mounts=_ordered((*identity, *mounts)),
                 namespaces=namespaces_of(container, wires.net, pids),
                 dns=wires.dns,
+                variables=wires.variables,
                 ports=wanted_bindings(container.config.exposed_ports, host) if wires.net == "new" else (),
                 cgroup_parent=host.cgroup_parent.strip("/") or services.cgroup_parent,
             ),

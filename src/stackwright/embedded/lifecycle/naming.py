@@ -7,6 +7,7 @@ from pathlib import Path
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig
 from stackwright.embedded.lifecycle.identity import RESOLVER, extra_hosts, hosts_file, hosts_rows, resolv_conf
+from stackwright.embedded.lifecycle.links import link_variables
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import hostname_of
@@ -63,6 +64,19 @@ class Naming:
                 _host_file("/etc/resolv.conf"), servers, host.dns_search, host.dns_options
             ),
         }
+
+    def link_variables(self, container: Container) -> dict[str, str]:
+        """What links of the default bridge set in the environment, for those that run."""
+        variables: dict[str, str] = {}
+        for alias, name in self.links(container, EndpointSettings()).items():
+            linked = self._containers.get(name)
+            for endpoint in self._networks.endpoints(container_id=linked.id):
+                if linked.up and self._networks.get(endpoint.network_id).name == "bridge":
+                    config = linked.config
+                    variables |= link_variables(
+                        container.name, name, alias, endpoint.ipv4, config.exposed_ports, config.env
+                    )
+        return variables
 
     def _link_rows(self, container: Container) -> list[tuple[str, str]]:
         """Links of the default bridge, which has no name service."""

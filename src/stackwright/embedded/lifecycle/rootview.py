@@ -8,10 +8,12 @@ a thread must not import modules (it would look for them inside the container): 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TypeVar
@@ -77,17 +79,45 @@ def stopped_root(rootfs: Rootfs, binds: Sequence[Mount], work: Callable[[], T]) 
 
 
 def _bind(root: int, bind: Mount) -> None:
-    """Mount one bind or volume where the container will see it; one whose target is not there yet is left
-    out."""
+    """Mount one bind or volume where the container will see it; its mount point is made as a start would."""
     try:
-        target = open_in_root(root, bind.target, os.O_PATH)
+        target = _mount_point(root, bind)
     except OSError:
-        return
+        return  # a link that leads nowhere: the start will say so
     try:
         path = f"/proc/self/fd/{target}"
         mounts.mount(bind.source, path, None, mounts.MS_BIND | (mounts.MS_REC if bind.recursive else 0))
     finally:
         os.close(target)
+
+
+def _mount_point(root: int, bind: Mount) -> int:
+    """A descriptor of the mount point below `root`; missing folders are created, or an empty file for a
+    file."""
+    try:
+        return open_in_root(root, bind.target, os.O_PATH)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+    parts = [part for part in bind.target.split("/") if part]
+    file = None if os.path.isdir(bind.source) else parts.pop()  # noqa: PTH112
+    folder = os.dup(root)
+    for depth, part in enumerate(parts, 1):
+        inner = folder
+        with suppress(FileExistsError):
+            os.mkdir(part, 0o755, dir_fd=inner)
+        try:
+            folder = open_in_root(root, "/".join(parts[:depth]), os.O_PATH | os.O_DIRECTORY)
+        finally:
+            os.close(inner)
+    if file is None:
+        return folder
+    try:
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(file, flags, 0o644, dir_fd=folder))
+    finally:
+        os.close(folder)
+    return open_in_root(root, bind.target, os.O_PATH)
 
 
 def _jailed(enter: Callable[[], None], work: Callable[[], T]) -> T:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackwright.embedded.containers.spec import (
@@ -56,6 +57,8 @@ class Surroundings:
     dns: DnsConfig | None
     ports: tuple[PortBinding, ...]
     cgroup_parent: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of linked containers; what the container's own configuration says comes first."""
 
 
 def hostname_of(container: Container) -> str:
@@ -78,7 +81,10 @@ def build_spec(container: Container, around: Surroundings) -> ContainerSpec:
         rootfs=around.rootfs,
         process=ProcessSpec(
             args=(*as_words(config.entrypoint), *as_words(config.cmd)),
-            env=tuple(f"{k}={v}" for k, v in process_env(config, hostname_of(container)).items()),
+            env=tuple(
+                f"{k}={v}"
+                for k, v in {**around.variables, **process_env(config, hostname_of(container))}.items()
+            ),
             cwd=config.working_dir or "/",
             user=around.user,
             tty=config.tty,

@@ -109,6 +109,9 @@ class Supervisor:
             self.tell(container, "oom")
         self.tell(container, "die", _die_attributes(container))
         live.waiters.tell("next-exit", container.exit_code)
+        if container.status == Status.RESTARTING:
+            # Docker wakes them too, although the container comes back.
+            live.waiters.tell("not-running", container.exit_code)
         await self._wiring.release(container)
         if run:
             run.cleaned.set()

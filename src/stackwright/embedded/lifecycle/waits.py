@@ -6,7 +6,7 @@ import asyncio
 
 
 class Waiters:
-    """Futures by condition: next-exit (any end of a run), not-running (down for good), removed."""
+    """Futures by condition: next-exit (any end of a run), not-running, removed."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[int]]] = {

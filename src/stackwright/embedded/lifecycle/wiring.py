@@ -3,7 +3,7 @@ ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stackwright.embedded.containers.runtime import Sandbox
 from stackwright.embedded.containers.spec import DnsConfig, PortBinding
@@ -28,6 +28,8 @@ class Wires:
     default: int
     dns: DnsConfig | None
     identity: dict[str, str]
+    variables: dict[str, str] = field(default_factory=dict)
+    """Environment that links of the default bridge give."""
     shares: Container | None = None
 
 
@@ -84,6 +86,7 @@ class Wiring:
             default=self._default_route(container, reserved),
             dns=self._dns(container) if bridged else None,
             identity=self._naming.identity(container, reserved, resolver=bool(bridged)),
+            variables=self._naming.link_variables(container) if "bridge" in container.endpoints else {},
         )
 
     async def configure(self, container: Container, wires: Wires, sandbox: Sandbox) -> None:

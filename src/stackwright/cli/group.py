@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "kill": ("stackwright.cli.lifecycle:kill", "Force stop service containers"),
     "logs": ("stackwright.cli.logs:logs", "View output from containers"),
     "ls": ("stackwright.cli.listing:ls", "List running compose projects"),
+    "lsp": ("stackwright.cli.lsp:lsp", "Start the language server, for editors"),
     "pause": ("stackwright.cli.lifecycle:pause", "Pause services"),
     "port": ("stackwright.cli.listing:port", "Print the public port for a port binding"),
     "ps": ("stackwright.cli.listing:ps", "List containers"),

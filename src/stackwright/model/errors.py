@@ -102,10 +102,10 @@ def _excerpt(text: str, line: int, column: int) -> list[str]:
     shown = text[start : start + _WIDTH]
     at = column - 1 - start
     gutter = f"{line:5} | "
-    return [f"{gutter}{shown}", " " * (len(gutter) - 2) + "| " + " " * at + "^" * _token(shown, at)]
+    return [f"{gutter}{shown}", " " * (len(gutter) - 2) + "| " + " " * at + "^" * token_length(shown, at)]
 
 
-def _token(text: str, at: int) -> int:
+def token_length(text: str, at: int) -> int:
     """How many characters the caret should underline: the scalar or key that starts there."""
     rest = text[at:]
     if rest[:1] in ("'", '"'):

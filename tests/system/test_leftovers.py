@@ -8,7 +8,7 @@ import pytest
 from tests.support.leftovers import HostState, host_state
 from tests.system.conftest import Project
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.alone]
 
 
 @pytest.fixture

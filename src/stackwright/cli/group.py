@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "create": ("stackwright.cli.lifecycle:create", "Create containers for a service"),
     "diff": ("stackwright.cli.diff:diff", "Say what differs between two environments or revisions"),
+    "docs": ("stackwright.cli.docs:docs", "Write an architecture page of the project"),
     "down": ("stackwright.cli.down:down", "Stop and remove containers, networks"),
     "engine": ("stackwright.cli.engine:engine", "Look at, start or stop the embedded engine"),
     "envs": ("stackwright.cli.envs:envs", "List the environments of the project"),

@@ -48,7 +48,9 @@ class StackwrightServer(LanguageServer):
             )
             self.text_document_publish_diagnostics(params)
 
-    def cursor(self, params: types.TextDocumentPositionParams) -> tuple[Cursor, str, str]:
+    def cursor(
+        self, params: types.HoverParams | types.DefinitionParams | types.CompletionParams
+    ) -> tuple[Cursor, str, str]:
         """The cursor, the document's path, and the line's text up to the cursor."""
         path = path_of(params.text_document.uri)
         raw = self.bench.raw(path)

@@ -91,6 +91,19 @@ def test_unused_resources_are_kept_on_request(tmp_path: Path) -> None:
     assert config(tmp_path, "--all-resources", "config", "--volumes").split() == ["data", "spare"]
 
 
+def test_digests_need_an_engine_and_say_so(tmp_path: Path) -> None:
+    said = config(tmp_path, "--engine", "docker", "config", "--lock-image-digests", code=1)
+    assert "Traceback" not in said
+    assert "no engine answers" in said
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": TEXT})
+    command = f"{sys.executable} -m stackwright.cli.main config | true"
+    done = run(["bash", "-o", "pipefail", "-c", command], tmp_path, ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     assert "yaml or json" in config(tmp_path, "config", "--format", "xml", code=1)
 

@@ -6,6 +6,7 @@ not needed for `config -q`; the click command is made from the same table of fla
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -67,7 +68,20 @@ def fast(options: GlobalOptions, args: list[str]) -> int | None:
     chosen = parse(args)
     if chosen is None:
         return None
-    return run(options, chosen)
+    try:
+        code = run(options, chosen)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing may be flushed any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the outermost edge: never a traceback
+        from stackwright.cli.failures import report
+
+        return report(error)
 
 
 def parse(args: list[str]) -> ConfigOptions | None:

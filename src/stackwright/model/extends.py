@@ -15,7 +15,7 @@ from stackwright.model.merge import merge, merge_service
 from stackwright.model.paths import Folder, join, resolve_paths
 from stackwright.model.read.document import read_documents
 from stackwright.model.reset import apply_resets
-from stackwright.model.sources import UnreadableError
+from stackwright.model.sources import UnreadableError, is_remote
 from stackwright.model.unique import unique
 
 TYPE_CHECKING = False
@@ -81,6 +81,11 @@ class _Extension:
         base_services, base_path, base_resets = services, file, resets
         if base_file is not None:
             file_mark = extends.mark_at("file")
+            if is_remote(str(base_file)):
+                message = (
+                    f"{base_file} is not a local file: bases from git or OCI registries cannot be read yet"
+                )
+                raise self.error("remote", message, file_mark)
             base_path = self.locate(str(base_file))
             base_services, base_resets = self.load(base_path, str(base_file), base_name, name, file_mark)
         if base_name not in base_services:

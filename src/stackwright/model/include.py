@@ -11,6 +11,7 @@ import os.path
 from stackwright.model.env_files import read_env_files
 from stackwright.model.marks import NOWHERE, Map, Seq, detoured
 from stackwright.model.paths import join
+from stackwright.model.sources import is_remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ def _include(model: Map, entry: Any, mark: Mark, context: Context, including: tu
     paths = _texts(entry.get("path") if type(entry) is Map else entry)
     if not paths:
         context.report.warn('an entry of "include" has no path, so it does nothing')
+        return
+    remote = next((path for path in paths if is_remote(path)), "")
+    if remote:
+        context.report.incomplete = True
+        message = f"{remote} is not a local file: files from git or OCI registries cannot be included yet"
+        context.report.error("remote", message, mark, hint="fetch it and include the copy")
         return
     files = [path if path.startswith("/") else join(context.working_dir, path) for path in paths]
     if files[0] in including:

@@ -127,6 +127,14 @@ def line_of(text: bytes, line: int) -> str:
     return lines[line - 1] if line <= len(lines) else ""
 
 
+_REMOTE = ("oci://", "https://", "http://", "git://", "ssh://", "git@", "github.com/")
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path names a git repository or an OCI artifact rather than a local file."""
+    return path.startswith(_REMOTE)
+
+
 def read_bytes(path: str) -> bytes:
     """The content of a regular file, a pipe or ``-`` (standard input).
 

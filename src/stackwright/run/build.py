@@ -15,6 +15,8 @@ from stackwright.run.errors import RunError, Unsupported
 from stackwright.run.events import Note, Output, Progress, printed
 from stackwright.run.session import Session, image_id, place
 
+NOT_PASSED_ON = ("secrets", "ssh", "additional_contexts", "entitlements", "privileged", "cache_to", "ulimits")
+"""Keys for which the Engine API's classic builder has no place; said, never dropped in silence."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
 _STEP = re.compile(r"Step \d+/\d+ : (.*)")
@@ -72,6 +74,12 @@ async def build(
     recipe = service.build
     assert recipe is not None
     where = place(session.project, f"services.{service.name}.build")
+    ignored = [key for key in NOT_PASSED_ON if getattr(recipe, key)]
+    if ignored:
+        keys = ", ".join(f"build.{key}" for key in ignored)
+        session.emit(
+            Note(f"service {service.name}: {keys} is not passed on to the engine's builder", warning=True)
+        )
     values = _arguments(session, recipe, arguments or {})
     packed = await contexts.pack(recipe, where)
     session.emit(Progress(name, "Building"))

@@ -95,3 +95,10 @@ def test_an_interrupt_while_waiting_for_a_dependency_leaves_nothing_running(box:
     process.communicate(timeout=30)
     assert process.returncode == 130
     assert "running" not in {value["State"] for value in box.ps().values()}
+
+
+def test_a_short_run_of_an_existing_container_is_shown_whole_and_once(box: Box) -> None:
+    box.write("services: {web: {image: $IMAGE, command: [echo, hello]}}")
+    box.ok("create")
+    for _ in range(4):
+        assert box.ok("up") == "web-1  | hello\nweb-1 exited with code 0\n"

@@ -112,6 +112,7 @@ class Follower:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._started: set[str] = set()
+        self._finished: dict[str, str] = {}
 
     async def run(self) -> None:
         """Follow until nothing is left to follow (or for ever)."""
@@ -181,6 +182,10 @@ class Follower:
             await asyncio.sleep(pause)
             pause *= 2
         code = int(state.get("ExitCode") or 0)
+        end = str(state.get("FinishedAt"))
+        if self._finished.get(one.id) == end:
+            return  # told already
+        self._finished[one.id] = end
         self.codes[one.name] = code
         self.show(Ended(one, code))
 
@@ -190,9 +195,12 @@ class Follower:
             "event": ["start", "die", "destroy"],
             **labels.project_filter(self.project),
         }
+        since = self._joined_since
         while True:
             with suppress(EngineError):
-                async for message in self.engine.events(filters=filters):
+                # From the beginning of our watch on: a start before the engine heard us is told again.
+                async for message in self.engine.events(filters=filters, since=since):
+                    since = message.get("timeNano", 0) / 1e9 or since
                     if message.get("status") == "start" or message.get("Action") == "start":
                         self._started.add(str(message.get("id", "")))
                     self._changed.set()

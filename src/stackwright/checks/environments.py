@@ -241,7 +241,12 @@ def _without_unfinished_base(environments: list[Environment]) -> list[Environmen
     return [one for one in environments if one.name != DEFAULT]
 
 
-def file_kind(name: str) -> str:
-    """The kind of environment that a file's name speaks of: ``docker-compose.prod.yml`` is production."""
-    match = _FILE.fullmatch(name)
-    return kind_of(match[1]) if match else ""
+def file_kind(file: str) -> str:
+    """The kind that a file's name speaks of (``docker-compose.prod.yml``), or else the folder that it lies in."""
+    path = Path(file)
+    match = _FILE.fullmatch(path.name)
+    named = kind_of(match[1]) if match else ""
+    return named or ("test" if path.parent.name.lower() in _TEST_FOLDERS else "")
+
+
+_TEST_FOLDERS = frozenset({"test", "tests", "testing", "testdata", "fixtures", "e2e", "ci"})

@@ -80,7 +80,7 @@ def _of_file(file: Path, options: GlobalOptions) -> Place:
     if not found:
         from stackwright.checks.environments import file_kind
 
-        found = [Environment("default", file_kind(file.name), str(folder), (str(file),), why=file.name)]
+        found = [Environment("default", file_kind(str(file)), str(folder), (str(file),), why=file.name)]
     return Place(folder, settings, tuple(found))
 
 

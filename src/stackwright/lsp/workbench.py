@@ -9,7 +9,7 @@ from stackwright.checks.environments import Environment, file_kind, find_environ
 from stackwright.checks.files import Files
 from stackwright.checks.finding import Finding
 from stackwright.checks.raw import Memory, RawFile
-from stackwright.checks.run import Options, check, read
+from stackwright.checks.run import Options, check
 from stackwright.checks.settings import Settings, SettingsError, read_settings
 from stackwright.checks.subject import Subject
 
@@ -42,7 +42,7 @@ class Workbench:
         options = self._options(known)
         result = check(known.environments, options)
         known.files = frozenset(result.files)
-        self._remember_subject(known, path, options)
+        self._remember(known, path, result.subjects)
         by_file: dict[str, list[Finding]] = {name: [] for name in known.shown}
         for finding in result.findings:
             by_file.setdefault(finding.place.file or path, []).append(finding)
@@ -54,7 +54,7 @@ class Workbench:
         """The project of a file as it was when it could last be read."""
         known = self._project(path)
         if known is not None and known.subject is None and known.environments:
-            self._remember_subject(known, path, self._options(known))
+            self._remember(known, path, check(known.environments, self._options(known)).subjects)
         return known.subject if known else None
 
     def raw(self, path: str) -> RawFile | None:
@@ -67,15 +67,12 @@ class Workbench:
     def _options(self, known: Known) -> Options:
         return Options(known.settings, files=Files(self.texts), memory=self.memory, variables=self.variables)
 
-    def _remember_subject(self, known: Known, path: str, options: Options) -> None:
+    def _remember(self, known: Known, path: str, subjects: list[Subject]) -> None:
         """Keep the environment that the file is part of, unless it cannot be read at the moment."""
-        for environment in known.environments:
-            subject, report, _ = read(environment, options)
-            if subject is None or (path not in report.sources.names and len(known.environments) > 1):
+        for subject in subjects:
+            if path not in subject.sources.names and len(subjects) > 1:
                 continue
-            if subject.section("services") and not any(
-                problem.code.startswith("yaml-") for problem in report.problems
-            ):
+            if subject.section("services"):
                 known.subject = subject
                 return
 
@@ -97,7 +94,7 @@ class Workbench:
             if not _looks_like_compose(self.texts.get(path, b"")):
                 return None
             key = path
-            mine = [Environment("default", file_kind(file.name), str(file.parent), (path,))]
+            mine = [Environment("default", file_kind(str(file)), str(file.parent), (path,))]
         elif not mine:
             mine = found
         self.projects[key] = Known(mine, settings)

@@ -47,7 +47,9 @@ def plain_credential(subject: Subject) -> Iterator[Hit]:
                 and not token_in(value)
             ):
                 mend = f"write {name}: ${{{name}:?}} and set it outside the file, or use a secret"
-                yield service.hit(f"writes out {name} ({describe(value)})", mark, "environment", mend=mend)
+                grave = ADVICE if subject.kind == "test" else None
+                message = f"writes out {name} ({describe(value)})"
+                yield service.hit(message, mark, "environment", mend=mend, severity=grave)
 
 
 @rule(

@@ -83,7 +83,8 @@ def database_published(subject: Subject) -> Iterator[Hit]:
                 message = f'service "{service.name}" publishes {software.name} (port {port}) to every network of the host'
                 mend = f'publish on this machine only ("127.0.0.1:{port.first}:{port.target}"), or not at all: services reach each other without it'
                 path = f"services.{service.name}.ports"
-                yield Hit(message, port.mark, service=service.name, path=path, mend=mend)
+                grave = ADVICE if subject.kind == "test" else None
+                yield Hit(message, port.mark, service=service.name, path=path, mend=mend, severity=grave)
                 break
 
 

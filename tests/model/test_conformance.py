@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.model.support import CASES, printed, read
+from tests.model.support import CASES, printed, read, write
 
 from stackwright.model.load import ModelErrors
 
@@ -34,3 +34,29 @@ def test_agrees_with_the_real_tool(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert json.dumps(printed(model)) == json.dumps(expected), "the same data in another order of keys"
     said = " ".join(case.get("warnings", ()))
     assert ("obsolete" in said) == any("obsolete" in warning for warning in model.warnings)
+
+
+PROBES = CASES.parent / "probes.jsonl"
+
+
+def probes() -> list[Any]:
+    """Small questions put to the real tool, one a line: files, arguments, environment, and its answer."""
+    rows = (json.loads(line) for line in PROBES.read_text().splitlines())
+    return [
+        pytest.param(row, id=row["name"].encode("ascii", "backslashreplace").decode()[:60]) for row in rows
+    ]
+
+
+@pytest.mark.parametrize("probe", probes())
+def test_answers_small_questions_as_the_real_tool(
+    probe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, probe["files"])
+    monkeypatch.setenv("HOME", probe["env"].get("HOME", ""))
+    try:
+        answer: Any = printed(read(tmp_path, *probe["args"], environment=probe["env"]))
+    except ModelErrors:
+        answer = None
+    assert (answer is not None) == probe["accepts"], probe.get("message")
+    if answer is not None:
+        assert answer == json.loads(replaced(json.dumps(probe["expected"]), tmp_path))

@@ -7,6 +7,7 @@ import base64
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -94,8 +95,7 @@ class ArchiveRoutes:
         layers = self._engine.services.images.lower_dirs(container.image_id)
         mounted = {*_MOUNTED, *(mount.destination for mount in container.mounts)}
         rows = await asyncio.to_thread(changed, upper, layers)
-        # Mount points that the engine made are no doing of the container.
-        return answer([row for row in rows if row["Kind"] != ADDED or row["Path"] not in mounted] or None)
+        return answer(_own_changes(rows, mounted) or None)
 
     def _path(self, call: Call) -> str:
         if not call.text("path"):
@@ -104,6 +104,23 @@ class ArchiveRoutes:
 
     def _get(self, call: Call) -> Container:
         return self._engine.services.containers.get(call.path["id"])
+
+
+def _own_changes(rows: list[dict[str, Any]], mounted: set[str]) -> list[dict[str, Any]]:
+    """Without the mount points that the engine made, and folders that changed by nothing else: they are no
+    doing of the container."""
+    made = {row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in mounted}
+    kept: list[dict[str, Any]] = []
+    for row in reversed(rows):  # what is in a folder comes before the folder
+        path = row["Path"]
+        if path in made:
+            continue
+        below = path + "/"
+        held_made = any(one.startswith(below) for one in made)
+        held_other = any(one["Path"].startswith(below) for one in kept)
+        if row["Kind"] != MODIFIED or held_other or not held_made:
+            kept.append(row)
+    return kept[::-1]
 
 
 def encode_stat(found: PathStat) -> str:

@@ -7,8 +7,10 @@ import asyncio
 from aiohttp import web
 
 from stackwright.embedded.api.call import Call, answer, nothing
+from stackwright.embedded.api.detach import DetachKeys, parse_keys
 from stackwright.embedded.api.hijack import Hijacked, exchange, take_over
 from stackwright.embedded.api.routing import Route
+from stackwright.embedded.api.websocket import WebSocketPeer
 from stackwright.embedded.containers.logs import read_log
 from stackwright.embedded.errors import BadParameter, EngineError
 from stackwright.embedded.lifecycle.config import ExecConfig, convert
@@ -27,6 +29,7 @@ class AttachRoutes:
         """The routes."""
         return [
             Route("POST", "/containers/{id}/attach", self.attach, follows=True),
+            Route("GET", "/containers/{id}/attach/ws", self.attach_websocket, follows=True),
             Route("POST", "/containers/{id}/exec", self.create_exec),
             Route("POST", "/exec/{id}/start", self.start_exec, follows=True),
             Route("POST", "/exec/{id}/resize", self.resize_exec),
@@ -37,6 +40,7 @@ class AttachRoutes:
         """POST /containers/{id}/attach?stream=&stdin=&stdout=&stderr=&logs=: also before the start."""
         container = self._engine.services.containers.get(call.path["id"])
         await call.body()
+        detach = detach_keys(call.text("detachKeys"), tty=container.config.tty)
         streams = Streams(
             stdin=call.flag("stdin") and container.config.open_stdin,
             stdout=call.flag("stdout"),
@@ -51,7 +55,8 @@ class AttachRoutes:
                     await connection.send(line.stream, line.data)
             if future is not None:
                 stream = await future
-                await exchange(connection, stream, stdin=streams.stdin)
+                if await exchange(connection, stream, stdin=streams.stdin, detach=detach):
+                    self._engine.supervisor.tell(container, "detach")
         except (ConnectionError, asyncio.CancelledError):
             if future is None or not future.cancelled():
                 raise
@@ -60,6 +65,27 @@ class AttachRoutes:
                 future.cancel()
             await connection.close()
         return Hijacked()
+
+    async def attach_websocket(self, call: Call) -> web.StreamResponse:
+        """GET /containers/{id}/attach/ws: as attach, over a WebSocket and without frames."""
+        container = self._engine.services.containers.get(call.path["id"])
+        detach = detach_keys(call.text("detachKeys"), tty=container.config.tty)
+        wanted = [call.flag(name) for name in ("stdin", "stdout", "stderr")]
+        streams = Streams(wanted[0] and container.config.open_stdin, wanted[1], wanted[2])
+        future = await self._engine.manager.attach(container, streams) if call.flag("stream") else None
+        peer = WebSocketPeer()
+        try:
+            await peer.accept(call)
+            if call.flag("logs"):
+                async for line in read_log(self._engine.files.directory(container.id)):
+                    await peer.send(line.stream, line.data)
+            if future is not None:
+                await exchange(peer, await future, stdin=streams.stdin, detach=detach)
+        finally:
+            if future is not None:
+                future.cancel()
+            await peer.close()
+        return peer.response
 
     async def create_exec(self, call: Call) -> web.StreamResponse:
         """POST /containers/{id}/exec."""
@@ -77,9 +103,11 @@ class AttachRoutes:
             await self._engine.execs.start(exec_, attach=False, console_size=console)
             return web.Response(status=200)
         self._engine.execs.check(exec_)
+        detach = detach_keys(exec_.config.detach_keys, tty=exec_.config.tty)
         # The answer goes out before the program starts: docker-py loses output that comes in one piece
         # with it.
-        connection = take_over(call, tty=exec_.config.tty)
+        # Framed or not is what this request says, as with Docker, whatever the session was created with.
+        connection = take_over(call, tty=bool(body.get("Tty")))
         try:
             session = await self._engine.execs.start(exec_, attach=True, console_size=console)
         except EngineError as error:
@@ -90,7 +118,9 @@ class AttachRoutes:
             return Hijacked()
         assert session.stream is not None, "an attached session has a stream"
         await connection.header_taken()
-        await exchange(connection, session.stream, stdin=exec_.config.attach_stdin)
+        stdin = exec_.config.attach_stdin
+        if await exchange(connection, session.stream, stdin=stdin, detach=detach):
+            self._engine.supervisor.tell(exec_.container, "exec_detach", {"execID": exec_.id})
         return Hijacked()
 
     async def resize_exec(self, call: Call) -> web.StreamResponse:
@@ -104,6 +134,12 @@ class AttachRoutes:
     async def inspect_exec(self, call: Call) -> web.StreamResponse:
         """GET /exec/{id}/json."""
         return answer(exec_shape(self._engine.execs.get(call.path["id"])))
+
+
+def detach_keys(text: str, *, tty: bool) -> DetachKeys | None:
+    """Only who sits at a terminal types keys. Raises BadParameter."""
+    keys = parse_keys(text)
+    return DetachKeys(keys) if tty else None
 
 
 def exec_shape(exec_: Exec) -> dict[str, object]:

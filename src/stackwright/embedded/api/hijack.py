@@ -13,12 +13,13 @@ import fcntl
 import struct
 import termios
 from contextlib import suppress
-from typing import Literal
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from stackwright.embedded.api.call import Call
+from stackwright.embedded.api.detach import DetachKeys
 from stackwright.embedded.containers.runtime import AttachStream
 from stackwright.embedded.errors import EngineError
 
@@ -57,13 +58,33 @@ class Hijacked(web.StreamResponse):
         return None
 
 
+class Peer(Protocol):
+    """The client's end of a raw stream."""
+
+    async def receive(self) -> bytes:
+        """Input; empty at its end."""
+        ...
+
+    async def send(self, stream: str, data: bytes) -> None:
+        """Output; waits while the client does not read."""
+        ...
+
+    async def close(self) -> None:
+        """End it."""
+        ...
+
+
 class Connection:
     """A taken-over connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, tty: bool) -> None:
-        self.reader = reader
+        self._reader = reader
         self._writer = writer
         self._tty = tty
+
+    async def receive(self) -> bytes:
+        """Input; empty at its end."""
+        return await self._reader.read(_CHUNK)
 
     async def send(self, stream: str, data: bytes) -> None:
         """Output to the client, framed unless a terminal's; waits while the client does not read."""
@@ -120,37 +141,41 @@ def take_over(call: Call, *, tty: bool) -> Connection:
 
 
 async def exchange(
-    connection: Connection,
-    stream: AttachStream,
-    *,
-    stdin: bool,
-) -> None:
-    """Carry bytes both ways until the container's side ends or the client goes away."""
+    peer: Peer, stream: AttachStream, *, stdin: bool, detach: DetachKeys | None = None
+) -> bool:
+    """Carry bytes both ways until the container's side ends or the client goes away.
 
-    async def to_container() -> Literal["gone"]:
-        while data := await connection.reader.read(_CHUNK):
+    True when the client typed the keys of `detach`.
+    """
+
+    async def to_container() -> bool:
+        while data := await peer.receive():
             if stdin:
+                data, detached = detach.feed(data) if detach else (data, False)
                 try:
                     await stream.write(data)
                 except (OSError, EngineError):
-                    return "gone"
+                    return False
+                if detached:
+                    return True
         if stdin:
             await stream.close_stdin()
-        return "gone"
+        return False
 
     async def to_client() -> None:
         async for name, data in stream:
-            await connection.send(name, data)
+            await peer.send(name, data)
 
     inward = asyncio.ensure_future(to_container())
     outward = asyncio.ensure_future(to_client())
+    detached = False
     try:
         await asyncio.wait({inward, outward}, return_when=asyncio.FIRST_COMPLETED)
         # The end of the client's input is not the end of its interest in the output.
-        if not outward.done():
-            await outward
-        else:
+        if outward.done():
             outward.result()
+        elif not (detached := inward.result()):
+            await outward
     except (ConnectionError, OSError):
         pass
     finally:
@@ -159,4 +184,5 @@ async def exchange(
         await asyncio.gather(inward, outward, return_exceptions=True)
         with suppress(OSError):
             await stream.close()
-        await connection.close()
+        await peer.close()
+    return detached

@@ -79,7 +79,8 @@ class ImageRoutes:
             for image in await self._images.load(call.stream(), emit):
                 self._tell("load", image.id)
 
-        return await stream_progress(call, work)
+        # Docker answers 200 before it has read anything: clients look for the error in the stream.
+        return await stream_progress(call, work, refuse=False)
 
     async def save(self, call: Call) -> web.StreamResponse:
         """GET /images/{name}/get and /images/get?names=: one archive."""

@@ -143,7 +143,7 @@ class NetworkRoutes:
         body = await call.json(Connect)
         container = self._engine.services.containers.get(body.container)
         async with self._engine.supervisor.live(container).lock:
-            await self._engine.wiring.disconnect(container, call.path["id"], force=body.force)
+            await self._engine.wiring.disconnect(container, call.path["id"])
         return web.Response(status=200)
 
     def _shape(self, network: Network) -> dict[str, Any]:

@@ -17,10 +17,12 @@ Emit = Callable[[dict[str, Any]], None]
 _END: dict[str, Any] = {}
 
 
-async def stream_progress(call: Call, work: Callable[[Emit], Awaitable[Any]]) -> web.StreamResponse:
+async def stream_progress(
+    call: Call, work: Callable[[Emit], Awaitable[Any]], *, refuse: bool = True
+) -> web.StreamResponse:
     """Run `work`, passing what it emits on as it comes; cancelled with the client.
 
-    An error before the first message is an ordinary refusal; later it is the stream's last message. Work that
+    An error before the first message is an ordinary refusal if `refuse`; later it is the stream's last message. Work that
     has told the client of its error itself (a failed build) may raise after it: nothing is added then.
     """
     queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -46,8 +48,9 @@ async def stream_progress(call: Call, work: Callable[[Emit], Awaitable[Any]]) ->
         try:
             await task
         except EngineError as error:
-            if response is None:
+            if response is None and refuse:
                 raise
+            response = response or await begin_stream(call, "application/json")
             if not told_error:
                 detail = {"errorDetail": {"message": error.message}, "error": error.message}
                 await response.write(msgspec.json.encode(detail) + b"\r\n")

@@ -99,7 +99,7 @@ class SystemRoutes:
                 "ContainersRunning": statuses.count(Status.RUNNING),
                 "ContainersPaused": statuses.count(Status.PAUSED),
                 "ContainersStopped": len(statuses) - sum(s in ("running", "paused") for s in statuses),
-                "Images": len(services.images.list()),
+                "Images": len(services.images.list(all_images=True)),
                 "Driver": "overlay2",
                 "DriverStatus": [["Backing Filesystem", ""], ["Native Overlay Diff", "true"]],
                 "DockerRootDir": str(services.state_dir),

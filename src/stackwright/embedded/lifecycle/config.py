@@ -7,6 +7,7 @@ Engine API 1.50, ContainerCreate: ContainerConfig, HostConfig, NetworkingConfig.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -257,8 +258,19 @@ def without_nulls(value: Any, *, parent: str = "") -> Any:
     return value
 
 
+@cache
+def _names_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {field.encode_name.lower(): field.encode_name for field in msgspec.structs.fields(kind)}
+
+
 def convert(body: Any, kind: type[T]) -> T:
-    """Decoded JSON → `kind`; raises BadParameter naming the field that does not fit."""
+    """Decoded JSON → `kind`; raises BadParameter naming the field that does not fit.
+
+    Docker reads field names in any case, and clients rely on it (docker-py's `detachKeys`).
+    """
+    if isinstance(body, dict) and issubclass(kind, msgspec.Struct):
+        names = _names_of(kind)
+        body = {names.get(key.lower(), key) if isinstance(key, str) else key: body[key] for key in body}
     try:
         return msgspec.convert(without_nulls(body), kind)
     except msgspec.ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stackwright.embedded.errors import NotFound
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig
 from stackwright.embedded.lifecycle.identity import RESOLVER, extra_hosts, hosts_file, hosts_rows, resolv_conf
@@ -27,12 +28,18 @@ class Naming:
         self._containers = services.containers
 
     def links(self, container: Container, settings: EndpointSettings) -> dict[str, str]:
-        """Alias → name of the linked container. Raises NotFound."""
+        """Alias → name of the linked container. Raises NotFound for links of the default bridge; a link in a
+        network is but a name, whose container may come later."""
         links = {}
         for text in (*container.host_config.links, *settings.links):
             target, _, alias = text.partition(":")
-            linked = self._containers.get(target.removeprefix("/"))
-            links[(alias or linked.name).rpartition("/")[2]] = linked.name
+            name = target.removeprefix("/")
+            try:
+                name = self._containers.get(name).name
+            except NotFound:
+                if text in container.host_config.links:
+                    raise
+            links[(alias or name).rpartition("/")[2]] = name
         return links
 
     def identity(

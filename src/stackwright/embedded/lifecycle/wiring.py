@@ -162,14 +162,12 @@ class Wiring:
         self._containers.save(container)
         self._tell("connect", network, container)
 
-    async def disconnect(self, container: Container, reference: str, *, force: bool = False) -> None:
+    async def disconnect(self, container: Container, reference: str) -> None:
         """`docker network disconnect`. Raises Forbidden, NotFound."""
         network = self._networks.get(reference)
         if network.driver == "host" and network.name in container.endpoints:
             raise Forbidden("container cannot be disconnected from host network or connected to host network")
         if network.name not in container.endpoints:
-            if force:
-                return
             raise Forbidden(f"container {container.id} is not connected to network {network.name}")
         for endpoint in self._networks.endpoints(container_id=container.id, network_id=network.id):
             if container.up:

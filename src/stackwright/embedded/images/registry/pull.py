@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from stackwright.embedded.errors import NotFound
@@ -56,8 +57,16 @@ class Puller:
 
     async def look(self, reference: Reference, auth: RegistryAuth | None) -> dict[str, Any]:
         """What is there under a name: descriptor and platforms (Engine API, DistributionInspect)."""
+        for mirror in mirrors_of(reference.domain):
+            with suppress(RegistryUnreachable, RegistryRefused, RegistryError, NotFound):
+                return await self._look(reference, None, mirror)
+        return await self._look(reference, auth)
+
+    async def _look(
+        self, reference: Reference, auth: RegistryAuth | None, mirror: str = ""
+    ) -> dict[str, Any]:
         try:
-            async with RegistryClient(reference.domain, reference.path, auth) as client:
+            async with RegistryClient(reference.domain, reference.path, auth, mirror=mirror) as client:
                 data, media_type = await self._named(client, reference)
                 document = manifests.read(data)
                 if manifests.is_index(document, media_type):

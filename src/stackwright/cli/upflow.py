@@ -262,7 +262,7 @@ class Foreground:
             finish_progress(self.session)
             print_timeline(timeline, self.draw)
             follower.until_ended = True
-            follower.wake()
+            follower.expect(job.started)
             await following
 
     async def _stop(self, work: asyncio.Task[None]) -> None:

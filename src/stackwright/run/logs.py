@@ -139,8 +139,9 @@ class Follower:
 
             raise first_failure(failures) from None
 
-    def wake(self) -> None:
-        """Look again now."""
+    def expect(self, started: set[str]) -> None:
+        """These containers were started: show them even if they have ended before anybody looked."""
+        self._started |= started - set(self.last)
         self._changed.set()
 
     async def _attach(self, group: asyncio.TaskGroup) -> bool:

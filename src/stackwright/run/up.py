@@ -27,7 +27,10 @@ from stackwright.run.watch import Watch, watching
 
 @dataclass(slots=True)
 class Up:
-    """One `up`. After `run`, `made` has each service's container ids by container name."""
+    """One `up`. After `run`, `made` has each service's container ids by container name.
+
+    `started` holds the ids of those that this run started.
+    """
 
     session: Session
     options: UpOptions
@@ -35,6 +38,7 @@ class Up:
     timeout: int | None = None
     timeline: Timeline = field(default_factory=Timeline)
     made: dict[str, dict[str, str]] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
     _decisions: dict[str, list[Decision]] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
     _wishes: dict[str, Wish] = field(default_factory=dict)
@@ -160,6 +164,7 @@ class Up:
                 await self.session.engine.unpause_container(container)
                 return
             await containers.start(self.session, service, container, decision.name)
+            self.started.add(container)
             await hooks(self.session, name, container)
 
         await together([partial(one, decision) for decision in self._decisions[name]])

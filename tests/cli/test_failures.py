@@ -170,3 +170,11 @@ def test_scaling_what_can_run_only_once_is_refused_before_anything_starts(box: B
     box.write("services: {web: {image: $IMAGE, command: $SLEEP, container_name: sw-only-one}}")
     assert "would all be named sw-only-one" in box.fails("up", "-d", "--scale", "web=2")
     assert box.ps() == {}
+
+
+def test_a_tag_without_a_stand_in_names_the_tags_that_have_one(box: Box) -> None:
+    box.write("services: {web: {image: 'python:2.7-slim'}}")
+    result = box.run("--images", "recipe", "up", "-d")
+    assert result.returncode == 1
+    assert "python:2.7-slim" in result.stderr
+    assert "There are stand-ins for python:{3.11" in result.stderr

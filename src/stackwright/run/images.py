@@ -140,7 +140,9 @@ class Images:
         try:
             await recipes.build(recipe, session.engine, progress)
         except recipes.RecipeError as error:
-            raise ImageMissing(f"the stand-in for {name} could not be built: {error}", place=where) from error
+            raise ImageMissing(
+                f"the stand-in for {name} could not be built: {error}", hint=error.hint, place=where
+            ) from error
         session.emit(Progress(name, "Stand-in ready", "done"))
         return await image_id(session.engine, name)
 
@@ -154,10 +156,12 @@ class Images:
         if cause is not None:
             return ImageMissing(
                 f"image {name} is not here, its registry cannot be reached, and there is no stand-in for it",
-                hint="load it from an archive (docker load), or build it",
+                hint=_instead(name) or "load it from an archive (docker load), or build it",
                 place=where,
             )
-        return ImageMissing(f"there is no stand-in for image {name}", hint="try --images auto", place=where)
+        return ImageMissing(
+            f"there is no stand-in for image {name}", hint=_instead(name) or "try --images auto", place=where
+        )
 
     async def _build(self, service: Service, name: str) -> str:
         from stackwright.run import build as builds  # packs archives: too heavy for who builds nothing
@@ -178,3 +182,10 @@ class Images:
             arguments=self.build_args,
             quiet=self.quiet_build,
         )
+
+
+def _instead(name: str) -> str | None:
+    """What there is a stand-in for that comes near `name`."""
+    from stackwright import recipes
+
+    return recipes.suggest(name)

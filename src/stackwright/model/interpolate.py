@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset(("true", "y", "yes", "on"))
 _FALSE = frozenset(("false", "n", "no", "off"))
-_INTS = {"int": 64, "int64": 64}
 
 CASTS = {
     "services.*.cpu_count": "int",

@@ -248,6 +248,8 @@ def hosts(value: Any) -> Any:
     pairs: list[tuple[str, str]] = []
     if type(value) is Map:
         for host, given in value.items():
+            if type(given) is Map:
+                raise KindError("extra-host", f'"{host}" needs an address, not a mapping', host)
             addresses = [scalar_text(one) for one in given] if type(given) is Seq else [given or ""]
             pairs += [(host, str(address)) for address in addresses]
     else:
@@ -286,8 +288,3 @@ def env_file(value: Any) -> Any:
     if value.get("format"):
         made["format"] = value["format"]
     return made
-
-
-def anything(value: Any) -> Any:
-    """As it is."""
-    return value

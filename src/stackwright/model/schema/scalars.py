@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackwright.model.schema.shapes import Anything, Scalar
+from stackwright.model.schema.shapes import Scalar
 
 TEXT = Scalar("string")
 BOOL = Scalar("boolean")
@@ -12,4 +12,3 @@ NULL = Scalar("null")
 BOOL_TEXT = Scalar("boolean", "string")
 INT_TEXT = Scalar("integer", "string")
 NUMBER_TEXT = Scalar("number", "string")
-ANYTHING = Anything()

@@ -146,18 +146,6 @@ class Scalar(Shape):
         return made
 
 
-class Anything(Shape):
-    """Whatever a user likes."""
-
-    types = quick = frozenset(python for group in _PYTHON_TYPES.values() for python in group)
-
-    def check(self, value: Any, mark: Mark, path: str, report: Reporter) -> int:
-        return OK
-
-    def json(self) -> dict[str, Any]:
-        return {}
-
-
 class Mapping(Shape):
     """A mapping with known keys (``properties``), keys of a form (``patterns``), or any keys (``others``).
 

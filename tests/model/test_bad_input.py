@@ -20,10 +20,10 @@ SERVICE = b"services:\n  web:\n    image: nginx\n"
 
 @pytest.fixture(autouse=True)
 def bounded() -> Iterator[None]:
-    """Two seconds, and 300 MB more than before."""
-    started, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Two seconds of work, and 300 MB more than before."""
+    started, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300 * 1024
 
 
@@ -118,7 +118,9 @@ def test_an_empty_file_is_told(tmp_path: Path, text: bytes) -> None:
 
 def test_ranges_of_millions_of_ports_are_refused(tmp_path: Path) -> None:
     ranges = ", ".join(f'"127.0.0.{i}:1-65535:1-65535"' for i in range(1, 100))
-    assert problem(tmp_path, SERVICE + f"    ports: [{ranges}]\n".encode()).code == "port"
+    file = tmp_path / "compose.yaml"
+    file.write_bytes(SERVICE + f"    ports: [{ranges}]\n".encode())
+    assert {found.code for found in problems(file)} == {"port"}
 
 
 def test_a_directory_is_told(tmp_path: Path) -> None:

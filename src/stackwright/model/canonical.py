@@ -241,16 +241,13 @@ def _ports(long: _Long, value: Any, mark: Mark, rules: Rules, path: str) -> Any:
             long.report.error("port", message, at, path, hint="put it in quotes")
             continue
         try:
-            ports = parse_ports(scalar_text(item))
+            ports = parse_ports(scalar_text(item), MAX_PORTS - long.ports)
         except PortError as error:
             if long.lenient:
                 return value
             long.report.error("port", f"{path}[{index}]: {error}", at, f"{path}[{index}]")
             continue
         long.ports += len(ports)
-        if long.ports > MAX_PORTS:
-            long.report.error("port", f"{path}: ranges for more than {MAX_PORTS:,} ports", at, path)
-            break
         for port in ports:
             made.add(_placed(port, at), at)
     return made

@@ -15,11 +15,11 @@ class PortError(ValueError):
     """The text is no port mapping; ``str()`` says why."""
 
 
-def parse_ports(text: str) -> list[dict[str, Any]]:
-    """One long form for each container port of the text, in the order of the reference.
+def parse_ports(text: str, limit: int = 65536) -> list[dict[str, Any]]:
+    """One long form for each container port of the text, in the order of the reference; at most ``limit``.
 
     Raises:
-        PortError: a part is missing, no number, out of range, or the ranges do not fit.
+        PortError: a part is missing, no number, out of range, the ranges do not fit, or are too long.
     """
     address, published, target = _split(text)
     if address:
@@ -36,6 +36,8 @@ def parse_ports(text: str) -> list[dict[str, Any]]:
     first, last = _range(target, "container port", text)
     if first == 0:
         raise PortError(f'"{text}": 0 is no container port')
+    if last - first >= limit:
+        raise PortError(f'"{text}": the ranges of this file stand for too many ports')
     host_first, host_last = _range(published, "host port", text) if published else (0, 0)
     if published and (last - first) != (host_last - host_first) and first != last:
         raise PortError(

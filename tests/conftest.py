@@ -8,10 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.peers import Dockerd, busybox_archive, running_dockerd, why_no_docker
 from tests.support.cli import Stackwright
+
+if TYPE_CHECKING:
+    from tests.stacks.taskapp import Taskapp
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,6 +39,18 @@ def shared_stackwright() -> Iterator[Stackwright]:
     """One engine for the tests of a module: its images stay from test to test."""
     with own_engine() as command:
         yield command
+
+
+@pytest.fixture(scope="session")
+def taskapp() -> Iterator[Taskapp]:
+    """The task management stack, built once for all files that use it; those leave it as they like."""
+    from tests.stacks.taskapp import Taskapp
+
+    with own_engine() as command:
+        app = Taskapp.prepare(command.root / "taskapp", command)
+        app.up("--build")
+        yield app
+        app.ok("down", "-v")
 
 
 @contextmanager

@@ -8,37 +8,25 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import uuid
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 from tests.stacks.taskapp import PASSWORD, Account, Browser, Taskapp, browser, get_json
-from tests.support.cli import Stackwright
 from tests.system.test_survival import Requests, engine_pid
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Taskapp]:
-    root = Path(tempfile.mkdtemp(prefix="sw-"))
-    command = Stackwright(root)
-    app = Taskapp.prepare(root / "taskapp", command)
-    try:
-        app.up("--build")
-        yield app
-        app.ok("down", "-v")
-    finally:
-        command.stop_engine()
-        shutil.rmtree(root)
+def stack(taskapp: Taskapp) -> Taskapp:
+    taskapp.up()
+    return taskapp
 
 
 @pytest.fixture

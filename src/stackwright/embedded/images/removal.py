@@ -48,7 +48,9 @@ class Removal:
         return self._delete(image, prune=prune)
 
     def prune(self, wanted: Callable[[Image], bool], *, dangling_only: bool) -> Report:
-        """Remove all images that pass, no container uses and (``dangling_only``) no name keeps."""
+        """Remove all images that pass, no container uses and (``dangling_only``) no name keeps. Those that
+        others are built on lose their names alone.
+        """
         report: Report = []
         again = True
         while again:  # removing an image may leave its parent dangling
@@ -56,7 +58,9 @@ class Removal:
             parents = self._catalogue.parents_in_use()
             for image in list(self._catalogue.all()):
                 named = image.repo_tags or image.repo_digests
-                if (dangling_only and named) or image.id in parents:
+                if dangling_only and named:
+                    continue
+                if image.id in parents and not named:
                     continue
                 if self._containers(image.id) or not wanted(image):
                     continue

@@ -30,23 +30,24 @@ def absolute(path: str, base: str) -> str:
 
 
 def compose_files(
-    files: Sequence[str] | None, environment: Mapping[str, str], start: str, report: Reporter
+    files: Sequence[str] | None, environment: Mapping[str, str], here: str, search: str, report: Reporter
 ) -> list[str]:
     """The compose files: those named, else ``COMPOSE_FILE``, else the default ones.
 
     Args:
         files: from the command line.
         environment: with the env files' variables.
-        start: the folder where the search for default names begins; it goes on in the parents.
+        here: the current folder, to which named files are relative.
+        search: the folder where the search for default names begins; it goes on in the parents.
         report: told when there are none, or too many.
     """
     if files:
-        return [absolute(file, start) for file in files]
+        return [absolute(file, here) for file in files]
     listed = environment.get("COMPOSE_FILE")
     if listed is not None:
         separator = environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-        return [absolute(file, start) for file in listed.split(separator)]
-    folder = start
+        return [absolute(file, here) for file in listed.split(separator)]
+    folder = search
     while True:
         found = [join(folder, name) for name in DEFAULT_NAMES if os.path.exists(join(folder, name))]
         if found:
@@ -54,7 +55,7 @@ def compose_files(
         if folder == "/" or os.path.dirname(folder) == folder:
             names = " or ".join(DEFAULT_NAMES[:2])
             hint = f"make a {names}, or name a file with -f"
-            message = f"no Compose file in {start} or the folders above"
+            message = f"no Compose file in {search} or the folders above"
             report.error("no-file", message, hint=hint)
             return []
         folder = os.path.dirname(folder)

@@ -246,7 +246,7 @@ def _settle(request: Request, report: Reporter) -> tuple[Context, list[str]]:
         folder = _folder(request.files, request.start)
     chosen = env_files(request.env_files, request.environment, folder, request.start, report)
     context.environment = read_env_files(chosen, shell, context)
-    files = compose_files(request.files, context.environment.values, _search(request, start), report)
+    files = compose_files(request.files, context.environment.values, request.start, start, report)
     if not request.project_directory and files:
         context.working_dir = _folder(files, request.start)
         if context.working_dir != folder:
@@ -256,10 +256,6 @@ def _settle(request: Request, report: Reporter) -> tuple[Context, list[str]]:
             if again != chosen:
                 context.environment = read_env_files(again, context.environment, context)
     return context, files
-
-
-def _search(request: Request, start: str) -> str:
-    return request.start if request.files else start
 
 
 def _folder(files: Sequence[str], start: str) -> str:

@@ -191,7 +191,7 @@ def running_embedded() -> Iterator[str]:
 
     root = Path(tempfile.mkdtemp(prefix="sw-eng-"))
     place = daemon.Place(root / "state", root / "engine.sock")
-    environ = {**os.environ, "STACKWRIGHT_IDLE_SECONDS": "300"}
+    environ = {**os.environ, "STACKWRIGHT_IDLE_SECONDS": "7200"}  # a session of tests has long pauses
 
     async def begin() -> None:
         await daemon.start(place, environ)

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:  # for `--dist loadgroup`: by file, and what takes minutes to build once for all
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("taskapp" if _uses(item, "taskapp") else file))
     if os.geteuid() == 0:
         return
     needs_root = pytest.mark.skip(reason="needs root: namespaces, mounts and network devices")
     for item in items:
         if item.get_closest_marker("root") or item.get_closest_marker("docker"):
             item.add_marker(needs_root)
+
+
+def _uses(item: pytest.Item, fixture: str) -> bool:
+    return fixture in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,16 +108,23 @@ def run(work: Path, engine: str, arguments: list[str]) -> Outcome:
             cwd=source, env=environment(address, work), check=False, timeout=3000,
         )  # fmt: skip
     outcome = read(report)
-    for part, reason in NOT_APPLICABLE.items() if not arguments else ():
+    return outcome if arguments else whole(outcome, source)
+
+
+def whole(outcome: Outcome, source: Path) -> Outcome:
+    """With the tests that were not even begun."""
+    for part, reason in NOT_APPLICABLE.items():
         outcome.not_applicable[reason] += number_of_tests(source, part)
     return outcome
 
 
-def read(report: Path) -> Outcome:
-    """pytest's JUnit report → outcome. What the tests themselves skip or expect to fail is not applicable."""
+def read(report: Path, wanted: Callable[[str], bool] = lambda name: True) -> Outcome:
+    """pytest's JUnit report → outcome of the tests whose names are wanted. What the tests themselves skip or expect to fail is not applicable."""
     outcome = Outcome()
     for case in ET.parse(report).iter("testcase"):
         name = f"{case.get('classname', '').removeprefix('tests.integration.')}.{case.get('name')}"
+        if not wanted(name):
+            continue
         problem = next((child for tag in ("failure", "error") for child in case.findall(tag)), None)
         skipped = case.find("skipped")
         reason = next((why for part, why in DIFFERENT.items() if part in name), None)

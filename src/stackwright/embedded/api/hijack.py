@@ -99,6 +99,8 @@ class Connection:
         """
         sock = self._writer.get_extra_info("socket")
         for _ in range(_POLLS):
+            if self._writer.transport.is_closing():
+                return
             unread = bytearray(4)
             fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, unread)
             if not any(unread):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from stackwright.checks.environments import find_environments
-from stackwright.checks.files import Host
+from stackwright.checks.files import Files, Host
+from stackwright.checks.mending import mend
 from stackwright.checks.pages import Example, examples, head, index
 from stackwright.checks.rule import Rule, rules
 from stackwright.checks.run import Options, check
@@ -78,3 +79,19 @@ def test_index_lists_every_rule() -> None:
 def test_there_are_rules_in_every_family() -> None:
     assert len(RULES) >= 60
     assert len({rule.family for rule in RULES.values()}) == 14
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES.values() if rule.fixable], ids=lambda rule: rule.code
+)
+def test_fix_mends_the_bad_example_and_changes_nothing_the_second_time(rule: Rule, tmp_path: Path) -> None:
+    bad = next(example for example in examples(_page(rule)) if not example.good)
+    assert rule.code in codes_of(bad, tmp_path)
+    settings = read_settings(tmp_path)
+    environments = find_environments(tmp_path, settings)
+    mended = mend(environments, Options(settings))
+    assert mended.unproved == []
+    assert rule.code in {finding.code for finding in mended.done}
+    after = Options(settings, files=Files(mended.after))
+    assert rule.code not in {finding.code for finding in check(environments, after).findings}
+    assert mend(environments, after).done == []

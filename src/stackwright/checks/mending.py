@@ -17,7 +17,7 @@ from stackwright.checks.run import Options, check, read
 from stackwright.refactor.compare import differences, within
 from stackwright.refactor.edits import OverlappingEditsError, apply, by_file
 
-_ROUNDS = 5
+_ROUNDS = 8
 """A mend may make room for another one; more rounds than this would mean that two of them fight."""
 
 
@@ -59,7 +59,11 @@ def _round(
         mended.after.update(texts)
         mended.done += fixable
         return
+    untouched: dict[str, int] = {}
     for finding in sorted(fixable, key=_from_the_end, reverse=True):
+        assert finding.fix is not None
+        if any(edit.end > untouched.get(edit.file, edit.end) for edit in finding.fix.edits):
+            continue  # The text there has changed meanwhile: the next round looks at it anew.
         texts = _applied([finding], mended.after)
         if texts is None:
             continue
@@ -70,6 +74,7 @@ def _round(
         else:
             mended.after.update(texts)
             mended.done.append(finding)
+            untouched.update({edit.file: edit.start for edit in finding.fix.edits})
 
 
 def _from_the_end(finding: Finding) -> tuple[str, int]:

@@ -136,6 +136,7 @@ for _rule in (
         WARNING,
         "A suppression that hides nothing will hide the next mistake instead.",
         "Remove it.",
+        fixable=True,
     ),
     Rule(
         "SW002",

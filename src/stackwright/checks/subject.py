@@ -122,6 +122,11 @@ class Subject:
         said = (warning for warning in self.model.warnings if warning.startswith('The "'))
         return frozenset(warning.split('"')[1] for warning in said if "variable is not set" in warning)
 
+    def raw_at(self, mark: Mark) -> RawFile | None:
+        """The file that a mark is in, as written; None for no file."""
+        number, _, _ = place_of(mark)
+        return self.memory.raw(self.sources.names[number], self.sources.texts[number]) if number else None
+
     def place(self, mark: Mark) -> Place:
         """Where a mark is."""
         number, line, column = place_of(mark)

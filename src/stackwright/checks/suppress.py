@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
-from stackwright.checks.finding import Finding, Place, Severity
+from stackwright.checks.finding import Finding, Fix, Place, Severity
+from stackwright.checks.fixes import remove_comment
 from stackwright.checks.rule import Rule
 
 _COMMENT = re.compile(
@@ -29,6 +30,7 @@ class Suppression:
     file: str = ""
     service: str = ""
     used: bool = False
+    removal: Fix | None = None
 
     def covers(self, finding: Finding) -> bool:
         """Whether it hides a finding."""
@@ -57,7 +59,9 @@ def read_comments(path: str, text: bytes) -> list[Suppression]:
         place = Place(path, number, column)
         target = _next_line(lines, number) if alone else number
         excerpt = line.decode("utf-8", "replace").rstrip("\r")
-        found.append(Suppression(codes, reason[1].strip() if reason else "", place, excerpt, target, path))
+        why = reason[1].strip() if reason else ""
+        removal = remove_comment(path, text, place)
+        found.append(Suppression(codes, why, place, excerpt, target, path, removal=removal))
     return found
 
 
@@ -102,7 +106,7 @@ def _about(one: Suppression, codes: set[str]) -> list[Finding]:
         return [_finding("SW002", Severity.ERROR, message, one, mend)]
     if not one.used:
         message = f"nothing here breaks {shown}: the suppression hides nothing"
-        return [_finding("SW001", Severity.WARNING, message, one, "remove it")]
+        return [replace(_finding("SW001", Severity.WARNING, message, one, "remove it"), fix=one.removal)]
     return []
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stackwright.checks.finding import Hit, Place
+from stackwright.checks.finding import Fix, Hit, Place
+from stackwright.checks.fixes import changed, replace_on_line
 from stackwright.checks.rule import ADVICE, ERROR, WARNING, rule
 from stackwright.checks.service import ServiceView
 from stackwright.checks.subject import Subject
@@ -117,6 +118,7 @@ def no_common_network(subject: Subject) -> Iterator[Hit]:
     ERROR,
     reason="Between services the port inside the container counts; the published one exists only on the host.",
     mend="use the container's port",
+    fixable=True,
 )
 def host_port_inside(subject: Subject) -> Iterator[Hit]:
     """A variable whose address names a service with the port that it has on the host."""
@@ -131,7 +133,20 @@ def host_port_inside(subject: Subject) -> Iterator[Hit]:
                     right = outside[address.port]
                     message = f'reaches for "{address.host}:{address.port}" in {address.variable}; inside the network it listens on {right}'
                     mend = f'write "{address.host}:{right}"'
-                    yield service.hit(message, address.mark, "environment", mend=mend)
+                    yield service.hit(
+                        message, address.mark, "environment", mend=mend, fix=_port(address, right)
+                    )
+
+
+def _port(address: Address, right: int) -> Fix | None:
+    """The address with the container's port, where it is written out."""
+    service = address.service
+    raw, place = service.subject.raw_at(address.mark), service.subject.place(address.mark)
+    if raw is None or service.subject.in_env_file(address.mark):
+        return None
+    old, new = f"{address.host}:{address.port}", f"{address.host}:{right}"
+    changes = changed(service.name, f"environment.{address.variable}")
+    return replace_on_line(raw, place.line, old, new, "use the container's port", changes)
 
 
 def _exposed(service: ServiceView) -> set[int]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stackwright.checks.finding import Hit
+from stackwright.checks.finding import Fix, Hit
+from stackwright.checks.fixes import changed, replace_on_line, whole_test
 from stackwright.checks.rule import ADVICE, ERROR, WARNING, rule
 from stackwright.checks.service import ServiceView
 from stackwright.checks.subject import Subject
@@ -15,6 +16,34 @@ if TYPE_CHECKING:
     from stackwright.model.marks import Mark
 
 _OPERATORS = frozenset({"||", "&&", "|", ";", ">", ">>", "2>&1", "exit"})
+
+
+def _rewritten(service: ServiceView) -> Fix | None:
+    """The test as one text for the shell, from the words as they are written in the file."""
+    mark = _mark(service)
+    raw = service.subject.raw_at(mark)
+    for name, written, _ in raw.services() if raw else ():
+        check = written.get("healthcheck")
+        test = check.get("test") if isinstance(check, dict) else None
+        if raw is not None and name == service.name and isinstance(test, list):
+            if len(test) > 2 and any(re.search(r"[\s\"']", str(word)) for word in test[1:]):
+                return None  # Where words are to be quoted is not for us to guess.
+            return whole_test(raw, service.subject.place(mark), [str(word) for word in test[1:]], name)
+    return None
+
+
+def _on_line(service: ServiceView, old: str, new: str, title: str) -> Fix | None:
+    raw, place = service.subject.raw_at(_mark(service)), service.subject.place(_mark(service))
+    return (
+        replace_on_line(raw, place.line, old, new, title, changed(service.name, "healthcheck.test"))
+        if raw
+        else None
+    )
+
+
+def test_is_exec(service: ServiceView) -> bool:
+    """Whether the test is a list of words for the engine, without a shell."""
+    return service.health_test[:1] == ["CMD"]
 
 
 def _mark(service: ServiceView) -> Mark:
@@ -27,6 +56,7 @@ def _mark(service: ServiceView) -> Mark:
     ERROR,
     reason='A test that starts with CMD runs without a shell: "||" and its like become arguments of the program.',
     mend='start with "CMD-SHELL" and write the whole test as one text',
+    fixable=True,
 )
 def shell_words_in_exec_test(subject: Subject) -> Iterator[Hit]:
     """``["CMD", "curl", "-f", "...", "||", "exit", "1"]``."""
@@ -40,6 +70,7 @@ def shell_words_in_exec_test(subject: Subject) -> Iterator[Hit]:
                 f'gives "{found}" to {test[1]} as an argument: CMD runs no shell',
                 _mark(service),
                 "healthcheck.test",
+                fix=_rewritten(service),
             )
 
 
@@ -49,6 +80,7 @@ def shell_words_in_exec_test(subject: Subject) -> Iterator[Hit]:
     ERROR,
     reason="After CMD each element is one word: the engine looks for a program whose name is the whole text.",
     mend='write "CMD-SHELL", or each word as an element of its own',
+    fixable=True,
 )
 def test_as_one_word(subject: Subject) -> Iterator[Hit]:
     """``["CMD", "curl -f http://localhost"]``."""
@@ -59,6 +91,7 @@ def test_as_one_word(subject: Subject) -> Iterator[Hit]:
                 f'has a health check that runs a program called "{test[1]}"',
                 _mark(service),
                 "healthcheck.test",
+                fix=_rewritten(service),
             )
 
 
@@ -68,6 +101,7 @@ def test_as_one_word(subject: Subject) -> Iterator[Hit]:
     ERROR,
     reason="CMD-SHELL takes one text: further elements are not part of the command.",
     mend="write the whole test as one text after CMD-SHELL, or start with CMD",
+    fixable=True,
 )
 def words_after_shell_test(subject: Subject) -> Iterator[Hit]:
     """``["CMD-SHELL", "curl", "-f", "..."]``."""
@@ -78,6 +112,7 @@ def words_after_shell_test(subject: Subject) -> Iterator[Hit]:
                 f'has a health check that runs only "{test[1]}": CMD-SHELL takes one text',
                 _mark(service),
                 "healthcheck.test",
+                fix=_rewritten(service),
             )
 
 
@@ -91,6 +126,7 @@ _FAILS = re.compile(r"(?:^|\s)(?:-[a-zA-Z]*f[a-zA-Z]*|--fail(?:-with-body)?)(?:\
     WARNING,
     reason="curl ends with 0 for an answer of 500, too: the service counts as healthy while it is broken.",
     mend="add -f",
+    fixable=True,
 )
 def curl_without_fail(subject: Subject) -> Iterator[Hit]:
     """``curl`` without ``-f`` whose answer nobody looks at."""
@@ -107,8 +143,15 @@ def curl_without_fail(subject: Subject) -> Iterator[Hit]:
             and "[" not in text
             and re.search(r"https?://|localhost", match["rest"])
         ):
+            exec_form = test_is_exec(service)
+            fix = _on_line(
+                service,
+                '"curl"' if exec_form else "curl ",
+                '"curl", "-f"' if exec_form else "curl -f ",
+                "add -f",
+            )
             yield service.hit(
-                "counts as healthy whatever curl is answered", _mark(service), "healthcheck.test"
+                "counts as healthy whatever curl is answered", _mark(service), "healthcheck.test", fix=fix
             )
 
 
@@ -121,6 +164,7 @@ _URL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0):(\d+)")
     ERROR,
     reason="The health check runs inside the container, where only the container's own port exists.",
     mend="probe the port after the colon of the port mapping",
+    fixable=True,
 )
 def probe_on_host_port(subject: Subject) -> Iterator[Hit]:
     """A health check that asks the published port instead of the container's."""
@@ -139,7 +183,9 @@ def probe_on_host_port(subject: Subject) -> Iterator[Hit]:
             port = int(match[1])
             if port in outside and port not in listens and str(port) not in words:
                 message = f"probes port {port}, which it has on the host only; inside it is {outside[port]}"
-                yield service.hit(message, _mark(service), "healthcheck.test")
+                host = match[0].rpartition(":")[0]
+                fix = _on_line(service, match[0], f"{host}:{outside[port]}", "probe the container's port")
+                yield service.hit(message, _mark(service), "healthcheck.test", fix=fix)
                 break
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackwright.checks.finding import Hit
+from stackwright.checks.finding import Fix, Hit
+from stackwright.checks.fixes import condition
 from stackwright.checks.rule import ADVICE, ERROR, WARNING, rule
 from stackwright.checks.service import ServiceView
 from stackwright.checks.subject import Subject
@@ -22,6 +23,12 @@ def _waits(subject: Subject) -> Iterator[tuple[ServiceView, str, Map, ServiceVie
                 yield service, name, dependency, other
 
 
+def _conditioned(service: ServiceView, name: str, wanted: str) -> Fix | None:
+    mark = service.key("depends_on", name)
+    raw = service.subject.raw_at(mark)
+    return condition(raw, service.subject.place(mark), name, service.name, wanted) if raw else None
+
+
 def _path(service: ServiceView) -> str:
     return f"services.{service.name}.depends_on"
 
@@ -32,6 +39,7 @@ def _path(service: ServiceView) -> str:
     WARNING,
     reason="Without a condition the wait ends when the container starts, not when the program in it can answer.",
     mend="add condition: service_healthy",
+    fixable=True,
 )
 def wait_without_condition(subject: Subject) -> Iterator[Hit]:
     """A wait for "started" on a service that has a health check."""
@@ -49,6 +57,7 @@ def wait_without_condition(subject: Subject) -> Iterator[Hit]:
             service=service.name,
             path=_path(service),
             related=related,
+            fix=_conditioned(service, name, _HEALTHY),
         )
 
 
@@ -171,6 +180,7 @@ def never_completes(subject: Subject) -> Iterator[Hit]:
     ADVICE,
     reason="A migration or set-up job that has only started has not done its work yet.",
     mend="add condition: service_completed_successfully",
+    fixable=True,
 )
 def one_shot_not_awaited(subject: Subject) -> Iterator[Hit]:
     """A wait for "started" on a job that ends by itself."""
@@ -182,7 +192,14 @@ def one_shot_not_awaited(subject: Subject) -> Iterator[Hit]:
             and not service.one_shot
         ):
             message = f'service "{service.name}" waits until "{name}" has started, not until its work is done'
-            yield Hit(message, service.key("depends_on", name), service=service.name, path=_path(service))
+            fix = _conditioned(service, name, _COMPLETED)
+            yield Hit(
+                message,
+                service.key("depends_on", name),
+                service=service.name,
+                path=_path(service),
+                fix=fix,
+            )
 
 
 @rule(

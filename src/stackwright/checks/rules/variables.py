@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackwright.checks.finding import Hit, Place
-from stackwright.checks.fixes import replace_scalar
+from stackwright.checks.fixes import replace_on_line, replace_scalar
 from stackwright.checks.knowledge.credentials import names_credential
 from stackwright.checks.raw import Use
 from stackwright.checks.rule import ADVICE, ERROR, WARNING, rule
@@ -279,6 +279,7 @@ def one_thing_two_names(subject: Subject) -> Iterator[Hit]:
     WARNING,
     reason="Compose replaces $name before the container's shell sees it: with nothing, when it is not set.",
     mend="write $$ for a dollar that is meant for the container",
+    fixable=True,
 )
 def dollar_for_the_shell(subject: Subject) -> Iterator[Hit]:
     """A shell variable in a command or health check, taken by Compose."""
@@ -290,9 +291,15 @@ def dollar_for_the_shell(subject: Subject) -> Iterator[Hit]:
         assigned = _assigned(name, subject, place)
         if not name.isupper() or assigned:
             said.add((name, place))
-            yield Hit(
-                f"${name} is replaced by Compose, not by the container's shell", place=place, path=use.path
+            raw = next((raw for raw in subject.raws if raw.path == place.file), None)
+            changes = (use.path, use.path.replace("services.", "disabled.", 1))
+            fix = (
+                replace_on_line(raw, place.line, f"${name}", f"$${name}", f"keep ${name}", changes)
+                if raw
+                else None
             )
+            message = f"${name} is replaced by Compose, not by the container's shell"
+            yield Hit(message, place=place, path=use.path, fix=fix)
 
 
 def _assigned(name: str, subject: Subject, place: Place) -> bool:

@@ -35,6 +35,7 @@ FAMILIES = {
 _MODULES = (
     "structure",
     "hosts",
+    "hostfiles",
     "startup",
     "probes",
     "ports",

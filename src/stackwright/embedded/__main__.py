@@ -84,6 +84,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit codes: 0 ended as asked, 1 could not serve, 2 wrong usage, 3 another engine serves this
     directory."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    inside = None
+    if os.geteuid() != 0:
+        from stackwright.embedded.rootless.entering import enter
+        from stackwright.embedded.rootless.errors import RootlessError
+
+        options.state_dir, options.socket = options.state_dir.absolute(), options.socket.absolute()
+        try:
+            inside = enter(options.state_dir)
+        except (RootlessError, OSError) as error:
+            print(f"stackwright engine: {error}", file=sys.stderr)  # noqa: T201
+            return 1
     starter = launch_starter()
     import logging
 
@@ -94,10 +105,14 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    limitations = tuple(inside.limitations()) if inside is not None else ()
+    for sentence in limitations:
+        logging.getLogger("stackwright.engine").warning("as an ordinary user: %s", sentence)
     settings = daemon.Options(
         state_dir=options.state_dir.absolute(),
         socket=options.socket.absolute(),
         idle_seconds=options.idle_seconds,
+        limitations=limitations,
     )
     try:
         daemon.run(settings, starter)

@@ -41,6 +41,8 @@ class Options:
     state_dir: Path
     socket: Path
     idle_seconds: float
+    limitations: tuple[str, ...] = ()
+    """What does not work for the ordinary user that runs it."""
 
 
 def run(options: Options, starter: StarterHandle) -> None:
@@ -72,6 +74,7 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
         volumes=VolumeService(database, options.state_dir / "volumes", users_of),
         runtime=Runtime(starter),
         events=EventBus(),
+        limitations=options.limitations,
     )
     try:
         async with Tasks() as tasks:

@@ -21,6 +21,7 @@ from stackwright.embedded.api.times import parse_time, rfc3339
 from stackwright.embedded.errors import BadParameter, Unavailable
 from stackwright.embedded.images.registry.client import RegistryClient
 from stackwright.embedded.images.types import RegistryAuth
+from stackwright.embedded.kernel.userns import in_user_namespace
 from stackwright.embedded.lifecycle.engine import Engine, tree_size
 from stackwright.embedded.lifecycle.events import Event, matches
 from stackwright.embedded.lifecycle.machine import Status
@@ -133,9 +134,9 @@ class SystemRoutes:
                 "Runtimes": {"stackwright": {"path": "stackwright"}}, "DefaultRuntime": "stackwright",
                 "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False,
                           "Error": "", "RemoteManagers": None},
-                "Isolation": "", "InitBinary": "", "SecurityOptions": ["name=seccomp,profile=builtin"],
+                "Isolation": "", "InitBinary": "", "SecurityOptions": security_options(),
                 "ContainerdCommit": {"ID": ""}, "RuncCommit": {"ID": ""}, "InitCommit": {"ID": ""},
-                "Warnings": None,
+                "Warnings": [f"WARNING: {text}" for text in services.limitations] or None,
             }
         )  # fmt: skip
 
@@ -236,6 +237,11 @@ def architecture() -> str:
     """The machine in Go's words."""
     machine = platform.machine()
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def security_options() -> list[str]:
+    """As Docker lists them; `rootless` tells its command line that root in here is nobody special."""
+    return ["name=seccomp,profile=builtin", *(["name=rootless"] if in_user_namespace() else [])]
 
 
 def cgroup_version() -> str:

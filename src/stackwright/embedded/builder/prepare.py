@@ -18,6 +18,7 @@ from stackwright.embedded.builder.runmounts import RunMount
 from stackwright.embedded.builder.types import StepMount
 from stackwright.embedded.builder.upper import Ownership, UpperWriter
 from stackwright.embedded.images.view import LayerView
+from stackwright.embedded.kernel.userns import give
 
 CA_TARGET = "/run/stackwright/host-ca.crt"
 CA_VARIABLES = (
@@ -142,7 +143,7 @@ class MountPreparer:
             folder.mkdir(parents=True)
             folder.chmod(mount.mode if mount.mode is not None else 0o755)
             if os.geteuid() == 0:
-                os.chown(folder, *mount.owner)
+                give(str(folder), *mount.owner)
             if mount.origin:
                 view = await self._view_of(mount.origin)
                 node = view.lookup(mount.source)
@@ -167,7 +168,7 @@ class MountPreparer:
             out.write(self._secrets[name])
         file.chmod(mount.mode if mount.mode is not None else 0o400)
         if os.geteuid() == 0:
-            os.chown(file, *mount.owner)
+            give(str(file), *mount.owner)
         target = self._target(mount) if mount.target else f"/run/secrets/{name}"
         done.mounts.append(StepMount("bind", target, file, readonly=True))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stackwright.embedded.images.view import LayerView, Node
+from stackwright.embedded.kernel.userns import give
 
 _SMALL = 1 << 17
 
@@ -247,4 +248,4 @@ def _finish(node: Node, host: str, ownership: Ownership) -> None:
 
 def _chown(host: str, owner: tuple[int, int]) -> None:
     if os.geteuid() == 0:
-        os.lchown(host, *owner)
+        give(host, *owner)

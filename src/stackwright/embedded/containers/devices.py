@@ -6,6 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
+from stackwright.embedded.kernel import mount
 from stackwright.embedded.kernel.call import KernelError
 from stackwright.embedded.kernel.cgroups.base import DeviceRule
 
@@ -36,10 +37,19 @@ _PTS_MAJOR = 136
 class Node:
     """A device node to make in the container."""
 
-    __slots__ = ("device", "gid", "mode", "path", "uid")
+    __slots__ = ("device", "gid", "mode", "path", "source", "tree", "uid")
 
     def __init__(self, path: str, mode: int, device: int, uid: int = 0, gid: int = 0) -> None:
         self.path, self.mode, self.device, self.uid, self.gid = path, mode, device, uid, gid
+        self.source = path
+        """Where the host has it."""
+        self.tree = -1
+        """The host's node as a mount, in a user namespace."""
+
+    def placed(self, path: str) -> Node:
+        """The same device under another name in the container."""
+        self.path = path
+        return self
 
 
 def nodes(spec: ContainerSpec) -> list[Node]:
@@ -59,6 +69,9 @@ def nodes(spec: ContainerSpec) -> list[Node]:
 def populate(wanted: list[Node]) -> None:
     """Make nodes and links in a fresh /dev. Where mknod is refused the node is left out."""
     for node in wanted:
+        if node.tree >= 0:
+            _bind(node)
+            continue
         with suppress(FileExistsError, PermissionError):
             parent = os.path.dirname(node.path)
             if parent != "/dev":
@@ -69,6 +82,20 @@ def populate(wanted: list[Node]) -> None:
     for source, target in _LINKS:
         with suppress(FileExistsError):
             os.symlink(source, target)
+
+
+def open_trees(wanted: list[Node]) -> None:
+    """In a user namespace nobody makes nodes: open the host's, before its root goes away, to be bound."""
+    for node in wanted:
+        with suppress(KernelError):
+            node.tree = mount.open_tree(node.source, recursive=False)
+
+
+def _bind(node: Node) -> None:
+    os.makedirs(os.path.dirname(node.path), 0o755, exist_ok=True)
+    os.close(os.open(node.path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    mount.move_mount(node.tree, node.path)
+    os.close(node.tree)
 
 
 def rules(spec: ContainerSpec) -> list[DeviceRule]:
@@ -94,15 +121,12 @@ def _requested(source: str, target: str) -> list[Node]:
             f'error gathering device information while adding custom device "{source}"', error.errno or 0
         ) from None
     if stat.S_ISDIR(found.st_mode):
-        return [
-            Node(target + node.path[len(source) :], node.mode, node.device, node.uid, node.gid)
-            for node in _host_nodes(source)
-        ]
+        return [node.placed(target + node.path[len(source) :]) for node in _host_nodes(source)]
     if not (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)):
         raise ValueError(
             f'error gathering device information while adding custom device "{source}": not a device node'
         )
-    return [Node(target, found.st_mode, found.st_rdev, found.st_uid, found.st_gid)]
+    return [Node(source, found.st_mode, found.st_rdev, found.st_uid, found.st_gid).placed(target)]
 
 
 def _host_nodes(directory: str) -> list[Node]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from stackwright.embedded.kernel import capabilities, prctl, seccomp, terminal
 from stackwright.embedded.kernel.call import KernelError
+from stackwright.embedded.kernel.userns import maps_one_user
 
 from .executable import DEFAULT_PATH, NOT_EXECUTABLE, NOT_FOUND, ExecutableError, find
 
@@ -107,7 +108,8 @@ def become(process: ProcessSpec, host: Host, calls: bytes, *, privileged: bool) 
     if process.no_new_privileges:
         prctl.set_no_new_privileges()
     user = process.user
-    os.setgroups(user.groups)
+    if not maps_one_user():  # the kernel forbids it there, and there are no other groups
+        os.setgroups(user.groups)
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
     capabilities.set_process(bits)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from stackwright.embedded.kernel import mount as k
 from stackwright.embedded.kernel.call import KernelError
 from stackwright.embedded.kernel.namespaces import CLONE_NEWNS, enter, setns
+from stackwright.embedded.kernel.userns import in_user_namespace, maps_one_user
 
 from . import devices
 
@@ -50,6 +51,8 @@ def open_sources(spec: ContainerSpec, group: Cgroup) -> Sources:
     for directory, name in group.view():
         sources.cgroups.append((name, k.open_tree(directory, recursive=False)))
     sources.devices = devices.nodes(spec)
+    if in_user_namespace():
+        devices.open_trees(sources.devices)
     if spec.namespaces.ipc != "new":
         sources.shm = _foreign_shm(spec.namespaces.ipc)
     return sources
@@ -75,9 +78,8 @@ def mount_all(spec: ContainerSpec, sources: Sources) -> None:
     """The default mounts of the OCI specification (config-linux.md), then the container's own."""
     _mount_new("proc", "/proc", "proc", _QUIET)
     _mount_new("tmpfs", "/dev", "tmpfs", k.MS_NOSUID | k.MS_STRICTATIME, "mode=755,size=65536k")
-    _mount_new(
-        "devpts", "/dev/pts", "devpts", k.MS_NOSUID | k.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"
-    )
+    terminals = "newinstance,ptmxmode=0666,mode=0620" + ("" if maps_one_user() else ",gid=5")
+    _mount_new("devpts", "/dev/pts", "devpts", k.MS_NOSUID | k.MS_NOEXEC, terminals)
     with suppress(KernelError):  # a host without POSIX message queues
         _mount_new("mqueue", "/dev/mqueue", "mqueue", _QUIET)
     os.mkdir("/dev/shm", 0o1777)

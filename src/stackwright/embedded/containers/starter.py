@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from stackwright.embedded.kernel import mount
 
+_HANDED_ON = ("STACKWRIGHT_KEEPER", "STACKWRIGHT_CGROUPS")
+"""Where an ordinary user's monitors find the host's network and their control groups (embedded/rootless)."""
+
 _MAIN = "from stackwright.embedded.containers.starter_main import main; main({fd})"
 
 
@@ -36,7 +39,7 @@ def launch_starter() -> StarterHandle:
         pid = os.posix_spawn(
             sys.executable if sealed < 0 else f"/proc/self/fd/{sealed}",
             [sys.executable, *flags, "-c", code],
-            {"PATH": os.defpath},
+            {"PATH": os.defpath, **{name: os.environ[name] for name in _HANDED_ON if name in os.environ}},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
                 (os.POSIX_SPAWN_DUP2, 0, 1),

@@ -30,6 +30,7 @@ from stackwright.embedded.images.archive.reader import TarReader
 from stackwright.embedded.images.archive.unpack import UnpackPolicy, remove_tree, unpack
 from stackwright.embedded.images.archive.writer import digest_layer
 from stackwright.embedded.images.trash import Trash
+from stackwright.embedded.kernel.userns import give
 from stackwright.embedded.state import Database
 
 ZSTD_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -312,7 +313,7 @@ def _copy_folder(source: str, target: str, links: dict[tuple[int, int], str]) ->
 
 def _copy_metadata(source: str, target: str, status: os.stat_result) -> None:
     if os.geteuid() == 0:
-        os.lchown(target, status.st_uid, status.st_gid)
+        give(target, status.st_uid, status.st_gid)
     if not stat.S_ISLNK(status.st_mode):
         os.chmod(target, stat.S_IMODE(status.st_mode))  # noqa: PTH101
     for key in os.listxattr(source, follow_symlinks=False):

@@ -6,6 +6,7 @@ import ctypes
 import os
 
 from .call import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, check, encode, libc, syscall
+from .userns import in_user_namespace
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -134,7 +135,9 @@ def _overlay_data(directories: list[str]) -> str:
     *lower, upper, work = (
         path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for path in directories
     )
-    return f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work},{_PLAIN_UPPER}"
+    # In a user namespace overlayfs may not use attributes of the trusted.* kind; since Linux 5.11 it takes user.*.
+    own = ",userxattr" if in_user_namespace() else ""
+    return f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work},{_PLAIN_UPPER}{own}"
 
 
 def open_tree(path: str, *, recursive: bool = True) -> int:

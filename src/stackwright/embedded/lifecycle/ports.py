@@ -10,6 +10,7 @@ from typing import Literal, cast
 from stackwright.embedded.containers.spec import PortBinding
 from stackwright.embedded.errors import BadParameter
 from stackwright.embedded.lifecycle.config import HostConfig, PortMapping
+from stackwright.embedded.networks.outside import new_socket
 
 Protocol = Literal["tcp", "udp"]
 
@@ -69,7 +70,7 @@ def _first_free(address: str, first: int, last: int, protocol: Protocol) -> int:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     for number in range(first, last + 1):
-        with socket.socket(family, kind) as probe:
+        with new_socket(family, kind) as probe:
             if protocol == "tcp":
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -28,6 +28,8 @@ class Services:
     volumes: VolumeService
     runtime: RuntimeInterface
     events: EventBus
+    limitations: tuple[str, ...] = ()
+    """What does not work for the ordinary user that runs this engine; empty for root."""
 
     @property
     def cgroup_parent(self) -> str:

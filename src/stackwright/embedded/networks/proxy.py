@@ -10,8 +10,10 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from stackwright.embedded.networks import outside
 from stackwright.embedded.networks.proxy_tcp import StreamProxy
 from stackwright.embedded.networks.proxy_udp import DatagramProxy
 from stackwright.embedded.networks.upstream import Timer
@@ -73,6 +75,8 @@ class PortProxy:
                 listeners = _listen(binding)
                 self._listeners.append(listeners)
                 self.ports.append(listeners[0].getsockname()[1])
+                if outside.is_elsewhere() and not binding.host_ip:
+                    listeners += _listen_inside(binding, self.ports[-1])
         except OSError:
             self.close()
             raise
@@ -118,12 +122,30 @@ def _listen(binding: Binding) -> list[socket.socket]:
     raise AssertionError("the last attempt raises")
 
 
-def _listener(binding: Binding, host: str, port: int) -> socket.socket:
+def _listen_inside(binding: Binding, port: int) -> list[socket.socket]:
+    """The same port in the network of an ordinary user's bridges, for containers that reach it by their gateway."""
+    found = []
+    for host in ("0.0.0.0", "::"):
+        with suppress(OSError):  # a container in the network of the "host" holds it: theirs
+            found.append(_listener(binding, host, port, _socket_here))
+    return found
+
+
+def _socket_here(family: int, kind: int) -> socket.socket:
+    return socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+
+
+def _listener(
+    binding: Binding,
+    host: str,
+    port: int,
+    make: Callable[[int, int], socket.socket] = outside.new_socket,
+) -> socket.socket:
     if binding.proto not in ("tcp", "udp"):
         raise OSError(errno.EPROTONOSUPPORT, f"{binding.proto} ports cannot be published by this engine")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_DGRAM if binding.proto == "udp" else socket.SOCK_STREAM
-    listener = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    listener = make(family, kind)
     try:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -137,6 +159,6 @@ def _listener(binding: Binding, host: str, port: int) -> socket.socket:
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(error.errno, f"Bind for {shown} failed: port is already allocated") from None
-        reason = os.strerror(error.errno or 0).lower()
+        reason = os.strerror(error.errno or 0).lower() + outside.refused_port(error.errno or 0, port)
         raise OSError(error.errno, f"listen {binding.proto} {shown}: bind: {reason}") from None
     return listener

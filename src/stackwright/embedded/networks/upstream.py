@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from stackwright.embedded.networks import dnsmessage
+from stackwright.embedded.networks import dnsmessage, outside
 
 RESOLV_CONF = "/etc/resolv.conf"
 _MAX_SERVERS = 3
@@ -90,7 +90,7 @@ class Inquiry:
         while self._servers:
             try:
                 family, address = parse_server(self._servers.pop(0))
-                self._socket = socket.socket(family, self.kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+                self._socket = outside.new_socket(family, self.kind)
                 self._timer = self._loop.call_later(self._patience, self._ask_next)
                 self._connect(self._socket, address)
                 return

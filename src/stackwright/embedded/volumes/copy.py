@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stackwright.embedded.images.view import LayerView, Node
+from stackwright.embedded.kernel.userns import give
 
 _COPY_CHUNK = 1 << 30
 
@@ -64,7 +65,7 @@ def _copy_content(source: str, target: str) -> None:
 
 
 def _copy_attributes(source: str, target: str, status: os.stat_result) -> None:
-    os.lchown(target, status.st_uid, status.st_gid)
+    give(target, status.st_uid, status.st_gid)
     for name in os.listxattr(source, follow_symlinks=False):
         if name.startswith(("trusted.overlay.", "user.overlay.")):
             continue

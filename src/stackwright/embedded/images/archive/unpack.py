@@ -23,6 +23,7 @@ from pathlib import Path
 
 from stackwright.embedded.images.archive.errors import BadArchive, TooLarge
 from stackwright.embedded.images.archive.reader import Entry, TarReader
+from stackwright.embedded.kernel.userns import give, in_user_namespace
 
 WHITEOUT_PREFIX = ".wh."
 WHITEOUT_META_PREFIX = ".wh..wh."
@@ -47,7 +48,9 @@ class UnpackPolicy:
 
     layer: bool = False
     owner: tuple[int, int] | None = None
-    opaque_xattr: str = "trusted.overlay.opaque"
+    opaque_xattr: str = field(
+        default_factory=lambda: f"{'user' if in_user_namespace() else 'trusted'}.overlay.opaque"
+    )
     """``user.overlay.opaque`` inside a user namespace (overlayfs mounted with ``userxattr``)."""
 
 
@@ -148,7 +151,7 @@ class _Unpacker:
         owner = self._policy.owner or (entry.uid, entry.gid)
         if self._privileged:
             try:
-                os.lchown(target, *owner)
+                give(target, *owner)
             except (OverflowError, OSError) as error:
                 raise BadArchive(f"cannot give it to user {owner[0]}:{owner[1]}: {error}") from error
         if entry.kind != "symlink":

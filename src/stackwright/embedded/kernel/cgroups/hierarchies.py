@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 
 from .files import read
+
+DELEGATED = "STACKWRIGHT_CGROUPS"
+"""Environment variable of an engine in a user namespace: the only groups that it may use, as JSON."""
 
 V1_CONTROLLERS = frozenset(
     [
@@ -57,5 +62,10 @@ class Hierarchies:
 
 @functools.cache
 def hierarchies() -> Hierarchies:
-    """This host's, read once."""
-    return Hierarchies(read("/proc/self/mountinfo"))
+    """This host's, read once; for an ordinary user what was delegated, which may be nothing."""
+    delegated = os.environ.get(DELEGATED)
+    if delegated is None:
+        return Hierarchies(read("/proc/self/mountinfo"))
+    found, given = Hierarchies(""), json.loads(delegated)
+    found.v1, found.names, found.v2 = given.get("v1", {}), given.get("names", {}), given.get("v2", "")
+    return found

@@ -103,6 +103,7 @@ class _Setup:
         self.stage = "mounts"
         sources = rootfs.open_sources(spec, self.group)
         ns.unshare(ns.CLONE_NEWNS)
+        rootfs.mount_early(spec, sources)
         self.stage = "rootfs"
         rootfs.enter_root(spec)
         self.stage = "mounts"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .spec import ProcessSpec, Rlimit
 
 _NOFILE_WANTED = 1024 * 1024
+_NULL = os.makedev(1, 3)
 
 
 class Host:
@@ -78,7 +79,8 @@ def take_stdio(stdin: int, stdout: int, stderr: int, uid: int) -> None:
     for number, fd in enumerate((stdin, stdout, stderr)):
         os.dup2(fd, number, inheritable=True)
         with suppress(OSError):
-            if uid and not os.path.samestat(os.fstat(number), os.stat("/dev/null")):
+            # The host's /dev/null among them: by its number, since the container's own is another file.
+            if uid and os.fstat(number).st_rdev != _NULL:
                 os.fchown(number, uid, -1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from stackwright.embedded.kernel.process import stat_fields
@@ -40,6 +41,20 @@ class ProcessTable:
             tty=_terminal(int(fields[4])),
             command=command or f"[{name}]",
         )
+
+
+def namesakes(pid: int, kind: str) -> list[int]:
+    """The processes that share a namespace with `pid`: the container's, where no control group lists them."""
+    try:
+        wanted = os.readlink(f"/proc/{pid}/ns/{kind}")  # noqa: PTH115
+    except OSError:
+        return []
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+        with suppress(OSError):
+            if os.readlink(f"/proc/{name}/ns/{kind}") == wanted:  # noqa: PTH115
+                found.append(int(name))
+    return found
 
 
 def _terminal(device: int) -> str:

@@ -34,6 +34,8 @@ class Sources:
         self.cgroups: list[tuple[str, int]] = []
         self.devices: list[devices.Node] = []
         self.shm = -1
+        self.proc = -1
+        self.sys = -1
 
 
 def open_sources(spec: ContainerSpec, group: Cgroup) -> Sources:
@@ -58,6 +60,22 @@ def open_sources(spec: ContainerSpec, group: Cgroup) -> Sources:
     return sources
 
 
+def mount_early(spec: ContainerSpec, sources: Sources) -> None:
+    """Make /proc and /sys while the host's are still in sight: to a user namespace the kernel gives only what it
+    sees already (mount_namespaces(7)). Nothing to do for root. Call in the container's own mount namespace.
+    """
+    if in_user_namespace():
+        sources.proc = _made_over("/proc", "proc", _QUIET)
+        sources.sys = _made_over("/sys", "sysfs", _QUIET | (0 if spec.privileged else k.MS_RDONLY))
+
+
+def _made_over(place: str, fstype: str, flags: int) -> int:
+    k.mount(fstype, place, fstype, flags)
+    tree = k.open_tree(place, recursive=False)
+    k.umount(place, k.MNT_DETACH)
+    return tree
+
+
 def enter_root(spec: ContainerSpec) -> None:
     """Mount the overlay, pivot into it and let go of the host's file system."""
     # Slave, not private: what the host unmounts must not stay busy in here.
@@ -76,7 +94,7 @@ def enter_root(spec: ContainerSpec) -> None:
 
 def mount_all(spec: ContainerSpec, sources: Sources) -> None:
     """The default mounts of the OCI specification (config-linux.md), then the container's own."""
-    _mount_new("proc", "/proc", "proc", _QUIET)
+    _mount_or_attach(sources.proc, "/proc", "proc", _QUIET)
     _mount_new("tmpfs", "/dev", "tmpfs", k.MS_NOSUID | k.MS_STRICTATIME, "mode=755,size=65536k")
     terminals = "newinstance,ptmxmode=0666,mode=0620" + ("" if maps_one_user() else ",gid=5")
     _mount_new("devpts", "/dev/pts", "devpts", k.MS_NOSUID | k.MS_NOEXEC, terminals)
@@ -125,9 +143,17 @@ def _mount_new(source: str, target: str, fstype: str, flags: int, data: str = ""
     k.mount(source, target, fstype, flags, data)
 
 
+def _mount_or_attach(tree: int, target: str, fstype: str, flags: int) -> None:
+    if tree < 0:
+        _mount_new(fstype, target, fstype, flags)
+    else:
+        make_target(target, directory=True)
+        _attach(tree, target)
+
+
 def _mount_sys(spec: ContainerSpec, sources: Sources) -> None:
     readonly = 0 if spec.privileged else k.MS_RDONLY
-    _mount_new("sysfs", "/sys", "sysfs", _QUIET | readonly)
+    _mount_or_attach(sources.sys, "/sys", "sysfs", _QUIET | readonly)
     if sources.cgroups:
         k.mount("tmpfs", "/sys/fs/cgroup", "tmpfs", _QUIET, "mode=755")
         for name, tree in sources.cgroups:

@@ -16,7 +16,7 @@ from stackwright.embedded.kernel.process import start_ticks
 from . import messages, state, wire
 from .attach import AttachStream, attach
 from .channel import Channel
-from .processes import ProcessTable
+from .processes import ProcessTable, namesakes
 from .sessions import ExecSession
 from .spec import ContainerSpec, ExecSpec, PortBinding, Resources
 from .types import ExitStatus, ProcessInfo, Stats
@@ -96,7 +96,8 @@ class Running:
     def processes(self) -> list[ProcessInfo]:
         """What runs in it."""
         table = ProcessTable()
-        return [info for pid in sorted(self._group.pids()) if (info := table.read(pid)) is not None]
+        pids = self._group.pids() or namesakes(self.pid, "pid")
+        return [info for pid in sorted(pids) if (info := table.read(pid)) is not None]
 
     @property
     def root(self) -> Path:

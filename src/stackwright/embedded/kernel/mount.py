@@ -135,9 +135,10 @@ def _overlay_data(directories: list[str]) -> str:
     *lower, upper, work = (
         path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for path in directories
     )
-    # In a user namespace overlayfs may not use attributes of the trusted.* kind; since Linux 5.11 it takes user.*.
-    own = ",userxattr" if in_user_namespace() else ""
-    return f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work},{_PLAIN_UPPER}{own}"
+    # In a user namespace overlayfs may not use attributes of the trusted.* kind; since Linux 5.11 it takes user.*,
+    # and then it follows no redirections anyway and does not want to be told.
+    plain = _PLAIN_UPPER.replace("redirect_dir=off", "userxattr") if in_user_namespace() else _PLAIN_UPPER
+    return f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work},{plain}"
 
 
 def open_tree(path: str, *, recursive: bool = True) -> int:

@@ -6,29 +6,30 @@ import errno
 import functools
 import os
 
-_EVERYBODY = ["0", "0", "4294967295"]
+_EVERYBODY = ("0", "0", "4294967295")
 
 
 @functools.cache
-def in_user_namespace() -> bool:
-    """True below the host's own user namespace (user_namespaces(7), "uid_map"); read once."""
+def _uid_map() -> tuple[str, ...]:
+    """/proc/self/uid_map in words; read once, for init asks again when the host's /proc is gone."""
     try:
         fd = os.open("/proc/self/uid_map", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False  # a kernel without user namespaces
+        return _EVERYBODY  # a kernel without user namespaces
     try:
-        return os.read(fd, 4096).decode().split() != _EVERYBODY
+        return tuple(os.read(fd, 4096).decode().split())
     finally:
         os.close(fd)
 
 
-@functools.cache
+def in_user_namespace() -> bool:
+    """True below the host's own user namespace (user_namespaces(7), "uid_map")."""
+    return _uid_map() != _EVERYBODY
+
+
 def maps_one_user() -> bool:
     """True where only root exists: files cannot be given to anybody else, and processes cannot become anybody else."""
-    if not in_user_namespace():
-        return False
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        return sum(int(line.split()[2]) for line in file) == 1
+    return in_user_namespace() and sum(map(int, _uid_map()[2::3])) == 1
 
 
 def give(path: str, uid: int, gid: int) -> None:

@@ -20,12 +20,14 @@ import logging
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 
+from stackwright.embedded.kernel.userns import in_user_namespace
 from stackwright.embedded.networks import nftables as nft
 from stackwright.embedded.networks.netlink import NETLINK_NETFILTER, Netlink, NetlinkError, Request
 from stackwright.embedded.networks.types import Network, PublishedPort
 
 log = logging.getLogger(__name__)
 
+_INVALID = 1
 _ESTABLISHED_OR_RELATED = 2 | 4
 _OFF = {"false", "0", "f"}
 _ABSENT = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EPERM, errno.ENOENT)
@@ -127,8 +129,9 @@ class Firewall:
         """The table as it should be, replacing whatever is there."""
         requests = [nft.table(self.table), nft.delete_table(self.table), nft.table(self.table)]
         requests += _sets(self.table)
-        requests += [nft.chain(self.table, *hook) for hook in _CHAINS]
-        requests += [nft.rule(self.table, name, *matches) for name, matches in _rules()]
+        chains = (*_CHAINS, _FROM_PASTA) if in_user_namespace() else _CHAINS
+        requests += [nft.chain(self.table, *hook) for hook in chains]
+        requests += [nft.rule(self.table, name, *matches) for name, matches in _rules(chains)]
         return requests + [
             nft.add_elements(self.table, name, known.items())
             for name, known in self._elements.items()
@@ -201,7 +204,12 @@ _CHAINS = (
 )
 
 
-def _rules() -> list[tuple[str, tuple[bytes, ...]]]:
+_FROM_PASTA = ("from_pasta", "filter", nft.INPUT, 0)
+"""Only in an ordinary user's own network. pasta before 2023.04 announces windows in segments without any flag,
+which connection tracking takes for nobody's: not translated, they would be answered with a reset by ourselves."""
+
+
+def _rules(chains: Iterable[tuple[str, str, int, int]]) -> list[tuple[str, tuple[bytes, ...]]]:
     """(chain, expressions) in order; the module's docstring says them in words."""
     accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
     from_bridge = nft.load_iifname() + nft.in_set("bridges")
@@ -219,7 +227,9 @@ def _rules() -> list[tuple[str, tuple[bytes, ...]]]:
         protocol_and_port + nft.map_to("ports", 1, 0),
         nft.destination_nat(0),
     )
+    stray = [(_FROM_PASTA[0], (nft.connection_state(_INVALID), drop))] if _FROM_PASTA in chains else []
     return [
+        *stray,
         ("guard", (from_bridge, nft.ipv4(), nft.load_network_header(16, 4) + loopback, drop)),
         ("prerouting", (from_bridge, accept)),
         ("prerouting", (nft.ipv4(), *bound)),

@@ -29,7 +29,7 @@ from stackwright.embedded.networks.netlink import (
 
 NFPROTO_INET, NFPROTO_IPV4 = 1, 2
 NEWTABLE, GETTABLE, DELTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, DELSETELEM = 0, 1, 2, 3, 6, 9, 12, 14
-PREROUTING, FORWARD, OUTPUT, POSTROUTING = 0, 2, 3, 4
+PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
 SET_MAP, SET_CONCAT = 0x8, 0x80
 ACCEPT, DROP = 1, 0
 # types as `nft` numbers them, only for showing; six bits for each part of a concatenation
@@ -154,7 +154,7 @@ def local_destination() -> bytes:
 
 
 def connection_state(bits: int) -> bytes:
-    """Match: conntrack state is one of `bits` (2 established, 4 related)."""
+    """Match: conntrack state is one of `bits` (1 invalid, 2 established, 4 related)."""
     return _conntrack(0, bits)
 
 

@@ -17,6 +17,7 @@ from stackwright.embedded.kernel import prctl, terminal, title
 from stackwright.embedded.kernel.call import KernelError
 from stackwright.embedded.kernel.cgroups import Cgroup, cgroup
 from stackwright.embedded.kernel.process import start_ticks
+from stackwright.embedded.kernel.userns import in_user_namespace
 
 from . import devices, guests, init, messages, state, wire
 from .jsonlog import JsonLog
@@ -130,7 +131,8 @@ class Monitor:
         self.guests.reserve_ports(spec.ports)
         self.group.create()
         self.warnings = self.group.apply(spec.resources, first=True)
-        if not spec.privileged:
+        # In a user namespace nobody makes device nodes, and the kernel takes no such rules.
+        if not spec.privileged and not in_user_namespace():
             self.group.restrict_devices(devices.rules(spec))
         log = spec.log
         writer = JsonLog(spec.directory, log.max_size, log.max_file) if log.driver == "json-file" else None

@@ -112,11 +112,21 @@ def become(process: ProcessSpec, host: Host, calls: bytes, *, privileged: bool) 
     user = process.user
     if not maps_one_user():  # the kernel forbids it there, and there are no other groups
         os.setgroups(user.groups)
-    os.setresgid(user.gid, user.gid, user.gid)
-    os.setresuid(user.uid, user.uid, user.uid)
+    _change_user(user.uid, user.gid)
     capabilities.set_process(bits)
     if calls and process.no_new_privileges:
         seccomp.install(calls)  # as late as can be: it covers all that follows
+
+
+def _change_user(uid: int, gid: int) -> None:
+    try:
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        what = f"become user {uid}:{gid}, which the engine's user namespace does not have"
+        raise KernelError(what, errno.EINVAL) from None
 
 
 def make_directory(process: ProcessSpec) -> None:

@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from stackwright.embedded.rootless.record import is_zombie
+
 # Nothing listens on its side (ports are ours), and the host's own loopback stays closed to containers.
 _OPTIONS = ("--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--quiet")
 _SECONDS = 15
@@ -51,6 +53,8 @@ def running(pid_file: Path) -> int:
     try:
         pid = int(pid_file.read_text().strip())
         name = Path(f"/proc/{pid}/comm").read_text()
+        if is_zombie(pid):
+            return 0
         return (
             pid
             if name.startswith(("pasta", "passt")) and Path(f"/proc/{pid}").stat().st_uid == os.getuid()

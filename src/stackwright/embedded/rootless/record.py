@@ -71,11 +71,12 @@ def members(user_namespace: str, but: Collection[int] = ()) -> Iterator[int]:
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdigit() and int(name) not in but:
             try:
-                if namespace_of(int(name), "user") == user_namespace and not _is_zombie(int(name)):
+                if namespace_of(int(name), "user") == user_namespace and not is_zombie(int(name)):
                     yield int(name)
             except OSError:
                 continue
 
 
-def _is_zombie(pid: int) -> bool:
+def is_zombie(pid: int) -> bool:
+    """Whether it has ended and nobody has noticed yet."""
     return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "ZX"

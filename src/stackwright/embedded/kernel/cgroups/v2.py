@@ -100,7 +100,7 @@ class CgroupV2(Cgroup):
 
     def freeze(self, frozen: bool) -> None:
         if not self.hierarchies.v2:
-            raise KernelError("freeze without cgroups", errno.ENOTSUP)
+            raise KernelError("pause without a control group of one's own (none is delegated)", errno.ENOTSUP)
         write(f"{self._directory}/cgroup.freeze", int(frozen))
         deadline = time.monotonic() + 5
         while pairs(f"{self._directory}/cgroup.events").get("frozen", 0) != int(frozen):

@@ -1,0 +1,132 @@
+"""An engine that a real, unprivileged user of this machine runs; the user exists for the test only."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.embedded.engine_process import SOURCE, EngineProcess
+
+TUN = Path("/dev/net/tun")
+
+
+class Account:
+    """A user with subordinate ids, made with useradd; `remove` takes everything of it away."""
+
+    def __init__(self, *, subordinate_ids: bool = True) -> None:
+        self.name = f"swt{os.getpid()}{'' if subordinate_ids else 'x'}"
+        _run("useradd", "--system", "--no-create-home", "--shell", "/bin/false", self.name)
+        found = pwd.getpwnam(self.name)
+        self.uid, self.gid = found.pw_uid, found.pw_gid
+        if subordinate_ids:
+            _run("usermod", "--add-subuids", "700000-765535", "--add-subgids", "700000-765535", self.name)
+
+    def processes(self) -> list[str]:
+        """Command lines of whatever runs as this user or as one of its subordinate ids."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                owner = entry.stat().st_uid if entry.name.isdigit() else 0
+                command = (entry / "cmdline").read_text() if owner else ""
+                if command and (owner == self.uid or 700000 <= owner <= 765535):  # a zombie has none
+                    found.append(f"{entry.name} {command}".replace("\0", " "))
+            except OSError:
+                continue
+        return found
+
+    def remove(self) -> None:
+        for line in self.processes():
+            try:
+                os.kill(int(line.split()[0]), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        for _ in range(100):
+            if not self.processes():
+                break
+            time.sleep(0.05)
+        _run("userdel", self.name)
+
+
+class UserEngine(EngineProcess):
+    """The engine, run by an Account. `programs`: what it finds in PATH besides the usual; None: all that is there."""
+
+    def __init__(self, account: Account, *, hidden: tuple[str, ...] = (), cgroup: Path | None = None) -> None:
+        super().__init__()
+        self.account = account
+        self._cgroup = cgroup
+        self._path = os.environ["PATH"]
+        if hidden:
+            programs = self.root / "programs"
+            programs.mkdir()
+            for name in {"newuidmap", "newgidmap", "pasta"} - set(hidden):
+                if found := shutil.which(name):
+                    (programs / name).symlink_to(found)
+            self._path = str(programs)
+        (self.root / "home").mkdir()
+        for path in (self.root, self.root / "home"):
+            os.chown(path, account.uid, account.gid)
+
+    def spawn(self, *arguments: str, stderr: Any = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        command = [
+            str(shutil.which("setpriv")), f"--reuid={self.account.uid}", f"--regid={self.account.gid}", "--clear-groups",
+            interpreter(), "-m", "stackwright.embedded", "serve",
+            "--state-dir", str(self.state_dir), "--socket", str(self.socket), "--idle-seconds", "0", *arguments,
+        ]  # fmt: skip
+        packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        environment = {
+            "PATH": self._path,
+            "HOME": str(self.root / "home"),
+            "PYTHONPATH": ":".join([str(SOURCE), *packages]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+        group = self._cgroup
+
+        def join() -> None:
+            if group is not None:
+                (group / "cgroup.procs").write_text("0")
+
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stderr=stderr, cwd="/",
+            preexec_fn=join,
+        )  # fmt: skip
+
+    def keeper(self) -> int:
+        """Pid of the process that stays outside."""
+        (found,) = [line for line in self.account.processes() if "stackwright-keeper" in line]
+        return int(found.split()[0])
+
+    def words(self) -> str:
+        """What it has logged."""
+        return self.log.read_text()
+
+
+def interpreter() -> str:
+    """A Python of our version that every user may run; skips where there is none."""
+    wanted = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for candidate in (sys.executable, f"/usr/bin/{wanted}", f"/usr/local/bin/{wanted}"):
+        path = Path(candidate).resolve()
+        if path.exists() and all(parent.stat().st_mode & 0o001 for parent in path.parents):
+            return candidate
+    pytest.skip(f"no {wanted} that every user may run")
+
+
+def why_not() -> str | None:
+    """None when such an engine can be tried here."""
+    if os.geteuid() != 0:
+        return "needs root, to make the user"
+    missing = [name for name in ("useradd", "newuidmap", "newgidmap", "docker") if not shutil.which(name)]
+    return f"not installed: {', '.join(missing)}" if missing else None
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=20)

@@ -1,0 +1,122 @@
+"""Engine and keeper come and go; containers and their namespaces stay, until nobody needs them."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.embedded.rootless.conftest import started
+from tests.embedded.rootless.ordinary_user import Account, UserEngine
+from tests.peers import IMAGE
+
+pytestmark = pytest.mark.root
+
+
+def serve(engine: UserEngine) -> int:
+    engine.docker("network", "create", "front")
+    script = "mkdir -p /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www"
+    engine.docker("run", "-d", "--name", "web", "--network", "front", "-p", "80", IMAGE, "sh", "-c", script)
+    return int(engine.docker("port", "web", "80/tcp").stdout.splitlines()[0].rpartition(":")[2])
+
+
+def fetch(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/")
+    return connection.getresponse().read().decode()
+
+
+def ask_by_name(engine: UserEngine) -> str:
+    return engine.docker(
+        "run", "--rm", "--network", "front", IMAGE, "wget", "-q", "-O", "-", "http://web/"
+    ).stdout
+
+
+def wait_until_gone(account: Account, seconds: float = 10) -> list[str]:
+    deadline = time.monotonic() + seconds
+    while account.processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return account.processes()
+
+
+def test_a_killed_engine_is_followed_by_one_that_joins_the_same_namespaces(own_engine: UserEngine) -> None:
+    port = serve(own_engine)
+    before = own_engine.docker("inspect", "-f", "{{.State.Pid}}", "web").stdout
+    network = os.readlink(f"/proc/{own_engine.pid}/ns/net")
+    own_engine.kill()
+    assert fetch(port) == "hello\n"
+    own_engine.start()
+    assert os.readlink(f"/proc/{own_engine.pid}/ns/net") == network
+    assert own_engine.docker("inspect", "-f", "{{.State.Pid}}", "web").stdout == before
+    assert own_engine.docker("exec", "web", "echo", "in").stdout == "in\n"
+    assert ask_by_name(own_engine) == "hello\n"
+
+
+def test_a_killed_keeper_is_replaced_by_the_next_engine(own_engine: UserEngine) -> None:
+    port = serve(own_engine)
+    network = os.readlink(f"/proc/{own_engine.pid}/ns/net")
+    os.kill(own_engine.keeper(), signal.SIGKILL)
+    own_engine.kill()
+    assert fetch(port) == "hello\n"
+    own_engine.start()
+    assert os.readlink(f"/proc/{own_engine.pid}/ns/net") == network
+    assert ask_by_name(own_engine) == "hello\n"
+    again = own_engine.docker("run", "-d", "-p", "80", IMAGE, "sleep", "60").stdout.strip()
+    assert own_engine.docker("port", again).stdout
+
+
+def test_nothing_is_left_when_engine_and_containers_have_ended(own_engine: UserEngine) -> None:
+    serve(own_engine)
+    own_engine.request("POST", "/stackwright/shutdown?force=1")
+    assert own_engine.process is not None
+    assert own_engine.process.wait(30) == 0
+    assert wait_until_gone(own_engine.account) == []
+    assert [path.name for path in (own_engine.state_dir / "rootless").iterdir()] == ["lock"]
+
+
+def test_the_keeper_ends_with_the_last_container_of_an_engine_that_was_killed(own_engine: UserEngine) -> None:
+    own_engine.docker("run", "-d", IMAGE, "sleep", "3")
+    own_engine.kill()
+    assert own_engine.keeper()
+    assert wait_until_gone(own_engine.account) == []
+
+
+def test_two_engines_at_once_make_one_set_of_namespaces(own_engine: UserEngine) -> None:
+    other = own_engine.spawn()
+    assert other.wait(30) == 3
+    assert other.stderr is not None
+    assert b"another engine" in other.stderr.read()
+    other.stderr.close()
+    assert own_engine.keeper()
+
+
+@pytest.fixture
+def delegated(account: Account) -> Iterator[Path]:
+    """A control group of version 2 that belongs to the user."""
+    root = next((p for p in (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")) if (p / "cgroup.procs").exists()
+                 and (p / "cgroup.controllers").exists()), None)  # fmt: skip
+    if root is None:
+        pytest.skip("no cgroups of version 2")
+    group = root / account.name
+    group.mkdir()
+    for path in (group, group / "cgroup.procs", group / "cgroup.subtree_control"):
+        os.chown(path, account.uid, account.gid)
+    yield group
+    wait_until_gone(account)
+    for path in sorted(group.rglob("*/"), reverse=True):
+        path.rmdir()
+    group.rmdir()
+
+
+def test_delegated_control_groups_are_used(account: Account, tun: None, delegated: Path) -> None:
+    for engine in started(UserEngine(account, cgroup=delegated)):
+        engine.docker("run", "-d", "--name", "cc", IMAGE, "sleep", "60")
+        engine.docker("pause", "cc")
+        assert engine.docker("inspect", "-f", "{{.State.Status}}", "cc").stdout == "paused\n"
+        engine.docker("unpause", "cc")
+        assert "sleep" in engine.docker("top", "cc").stdout
+        assert "control groups" not in engine.words()

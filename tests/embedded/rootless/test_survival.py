@@ -30,6 +30,11 @@ def fetch(port: int) -> str:
     return connection.getresponse().read().decode()
 
 
+def namespace(engine: UserEngine) -> Path:
+    """The network that the engine's bridges are in."""
+    return Path(f"/proc/{engine.pid}/ns/net").readlink()
+
+
 def ask_by_name(engine: UserEngine) -> str:
     return engine.docker(
         "run", "--rm", "--network", "front", IMAGE, "wget", "-q", "-O", "-", "http://web/"
@@ -46,11 +51,11 @@ def wait_until_gone(account: Account, seconds: float = 10) -> list[str]:
 def test_a_killed_engine_is_followed_by_one_that_joins_the_same_namespaces(own_engine: UserEngine) -> None:
     port = serve(own_engine)
     before = own_engine.docker("inspect", "-f", "{{.State.Pid}}", "web").stdout
-    network = os.readlink(f"/proc/{own_engine.pid}/ns/net")
+    network = namespace(own_engine)
     own_engine.kill()
     assert fetch(port) == "hello\n"
     own_engine.start()
-    assert os.readlink(f"/proc/{own_engine.pid}/ns/net") == network
+    assert namespace(own_engine) == network
     assert own_engine.docker("inspect", "-f", "{{.State.Pid}}", "web").stdout == before
     assert own_engine.docker("exec", "web", "echo", "in").stdout == "in\n"
     assert ask_by_name(own_engine) == "hello\n"
@@ -58,12 +63,12 @@ def test_a_killed_engine_is_followed_by_one_that_joins_the_same_namespaces(own_e
 
 def test_a_killed_keeper_is_replaced_by_the_next_engine(own_engine: UserEngine) -> None:
     port = serve(own_engine)
-    network = os.readlink(f"/proc/{own_engine.pid}/ns/net")
+    network = namespace(own_engine)
     os.kill(own_engine.keeper(), signal.SIGKILL)
     own_engine.kill()
     assert fetch(port) == "hello\n"
     own_engine.start()
-    assert os.readlink(f"/proc/{own_engine.pid}/ns/net") == network
+    assert namespace(own_engine) == network
     assert ask_by_name(own_engine) == "hello\n"
     again = own_engine.docker("run", "-d", "-p", "80", IMAGE, "sleep", "60").stdout.strip()
     assert own_engine.docker("port", again).stdout

@@ -46,13 +46,13 @@ class ProcessTable:
 def namesakes(pid: int, kind: str) -> list[int]:
     """The processes that share a namespace with `pid`: the container's, where no control group lists them."""
     try:
-        wanted = os.readlink(f"/proc/{pid}/ns/{kind}")  # noqa: PTH115
+        wanted = os.readlink(f"/proc/{pid}/ns/{kind}")
     except OSError:
         return []
     found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+    for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):
-            if os.readlink(f"/proc/{name}/ns/{kind}") == wanted:  # noqa: PTH115
+            if os.readlink(f"/proc/{name}/ns/{kind}") == wanted:
                 found.append(int(name))
     return found
 

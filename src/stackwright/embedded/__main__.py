@@ -32,7 +32,7 @@ def default_socket() -> Path:
         return Path(given)
     if os.geteuid() == 0:
         return Path("/run/stackwright/engine.sock")
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/stackwright-{os.geteuid()}"
     return Path(runtime) / "stackwright" / "engine.sock"
 
 

@@ -70,7 +70,8 @@ async def start(place: Place, environ: Mapping[str, str] = os.environ) -> None:
     """
     try:
         place.state.mkdir(parents=True, exist_ok=True)
-        place.socket.parent.mkdir(parents=True, exist_ok=True)
+        place.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if os.geteuid() == 0 else 0o700)
+        _check_owner(place.socket.parent)
         lock = (place.state / "start.lock").open("w")
     except OSError as error:
         raise EngineStartFailed(
@@ -114,6 +115,15 @@ async def start(place: Place, environ: Mapping[str, str] = os.environ) -> None:
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.05)
+
+
+def _check_owner(folder: Path) -> None:
+    """Below /tmp anybody could have made the folder first, and answered there in our engine's place."""
+    for place in (folder, folder.parent):
+        if place.name.startswith("stackwright") and place.stat().st_uid not in (0, os.geteuid()):
+            raise EngineStartFailed(
+                f"{place} belongs to another user", hint="set XDG_RUNTIME_DIR or STACKWRIGHT_SOCKET"
+            )
 
 
 async def stop(place: Place, timeout: float = 15.0) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stackwright.embedded.kernel.cgroups.hierarchies import Hierarchies
+from stackwright.embedded.kernel.cgroups.v2 import enable_controllers
 
 _LEAF = "stackwright-engine"
 
@@ -29,14 +30,23 @@ def take() -> dict[str, Any]:
         if directory != root and _writable(directory, "tasks"):
             v1[controller] = directory
     if v1:
-        return {"v1": v1, "names": {Path(mounted.v1[c]).name: d for c, d in v1.items()}, "v2": ""}
+        return {
+            "v1": v1,
+            "names": {Path(mounted.v1[c]).name: d for c, d in v1.items()},
+            "v2": "",
+            "limits": True,
+        }
     if not mounted.v2 or "" not in own:
         return {}
     directory = mounted.v2 + own[""].rstrip("/").removesuffix(f"/{_LEAF}")
     if directory == mounted.v2 or not _writable(directory, "cgroup.procs"):
         return {}
-    found = {"v1": {}, "names": {}, "v2": directory}
-    return found if join(found) else {}
+    found: dict[str, Any] = {"v1": {}, "names": {}, "v2": directory}
+    if not join(found):
+        return {}
+    enable_controllers(directory)  # not while somebody else, a shell say, sits in the group itself
+    found["limits"] = "memory" in (Path(directory) / "cgroup.subtree_control").read_text().split()
+    return found
 
 
 def join(found: dict[str, Any]) -> bool:

@@ -59,6 +59,11 @@ def sentences(record: Record) -> list[str]:
             "no control groups are delegated to this user: limits on memory, CPU and processes are not applied,"
             " containers cannot be paused, and there are no figures for stats"
         )
+    elif not record.cgroups.get("limits"):
+        found.append(
+            "limits on memory, CPU and processes are not applied: the control group that is this user's has no"
+            " controllers to hand on, or holds other processes"
+        )
     return found
 
 

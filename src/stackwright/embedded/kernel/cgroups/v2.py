@@ -40,7 +40,7 @@ class CgroupV2(Cgroup):
         make_directory(root, self.path)
         directory = root
         for part in self.path.split("/"):
-            _enable_controllers(directory)
+            enable_controllers(directory)
             directory = f"{directory}/{part}"
 
     def fork(self) -> int:
@@ -158,7 +158,7 @@ class CgroupV2(Cgroup):
         return figures
 
 
-def _enable_controllers(directory: str) -> None:
+def enable_controllers(directory: str) -> None:
     """Give the children of `directory` the controllers it has itself; what cannot be given stays away."""
     available = read_or(f"{directory}/cgroup.controllers").split()
     enabled = read_or(f"{directory}/cgroup.subtree_control").split()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import http.client
 import http.server
 import shutil
+import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,55 @@ def test_volumes_keep_owner_and_content(engine: UserEngine) -> None:
     assert engine.docker("run", *mount, IMAGE, "stat", "-c", "%u %g", "/data/f").stdout == "5 6\n"
     assert engine.docker("run", *mount, IMAGE, "cat", "/data/f").stdout == "kept\n"
     engine.docker("volume", "rm", "data")
+
+
+def test_files_are_copied_and_containers_committed(engine: UserEngine, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("copied\n")
+    for state in ("created", "running"):
+        engine.docker("create", "--name", "box", IMAGE, "sleep", "60")
+        if state == "running":
+            engine.docker("start", "box")
+        engine.docker("cp", str(tmp_path / "f"), "box:/tmp/f")
+        engine.docker("cp", "box:/tmp/f", str(tmp_path / "back"))
+        assert (tmp_path / "back").read_text() == "copied\n"
+        engine.docker("commit", "box", "snap")
+        assert engine.docker("run", "--rm", "snap", "cat", "/tmp/f").stdout == "copied\n"
+        engine.docker("rm", "-f", "box")
+        engine.docker("rmi", "snap")
+
+
+def test_datagrams_reach_a_published_port(engine: UserEngine) -> None:
+    name = engine.docker("run", "-d", "-p", "53/udp", IMAGE, "sleep", "60").stdout.strip()
+    port = int(engine.docker("port", name, "53/udp").stdout.splitlines()[0].rpartition(":")[2])
+    pid = engine.docker("inspect", "-f", "{{.State.Pid}}", name).stdout.strip()
+    echo = (
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('0.0.0.0', 53))\n"
+        "while True: s.sendto(*s.recvfrom(99))"
+    )
+    server = subprocess.Popen(["nsenter", "-t", pid, "-n", sys.executable, "-c", echo])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(0.5)
+            for _ in range(20):
+                client.sendto(b"ping", ("127.0.0.1", port))
+                with suppress(TimeoutError):
+                    assert client.recv(16) == b"ping"
+                    break
+            else:
+                pytest.fail("no answer")
+    finally:
+        server.kill()
+        server.wait()
+        engine.docker("rm", "-f", name)
+
+
+def test_networks_are_joined_and_left_while_running(engine: UserEngine, web: int) -> None:
+    name = engine.docker("run", "-d", IMAGE, "sleep", "60").stdout.strip()
+    engine.docker("network", "connect", "front", name)
+    assert engine.docker("exec", name, "wget", "-q", "-O", "-", "http://web/").stdout == "hello\n"
+    engine.docker("network", "disconnect", "front", name)
+    assert engine.docker("exec", name, "wget", "-q", "-O", "-", "http://web/", check=False).returncode != 0
+    engine.docker("rm", "-f", name)
 
 
 def test_a_folder_of_the_user_is_bound(engine: UserEngine) -> None:

@@ -74,6 +74,15 @@ def test_a_killed_keeper_is_replaced_by_the_next_engine(own_engine: UserEngine) 
     assert own_engine.docker("port", again).stdout
 
 
+def test_without_its_keeper_an_engine_says_what_to_do(own_engine: UserEngine) -> None:
+    os.kill(own_engine.keeper(), signal.SIGKILL)
+    failed = own_engine.docker("run", "--rm", "-p", "80", IMAGE, "true", check=False)
+    assert "start the engine again" in failed.stderr
+    own_engine.terminate()
+    own_engine.start()
+    own_engine.docker("run", "--rm", "-p", "80", IMAGE, "true")
+
+
 def test_nothing_is_left_when_engine_and_containers_have_ended(own_engine: UserEngine) -> None:
     serve(own_engine)
     own_engine.request("POST", "/stackwright/shutdown?force=1")

@@ -13,6 +13,7 @@ import signal
 
 from stackwright.embedded.kernel import prctl, title
 from stackwright.embedded.kernel.cgroups import hierarchies
+from stackwright.embedded.kernel.userns import in_user_namespace
 
 from . import exec_session, loop, messages, monitor, wire
 
@@ -33,6 +34,7 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors are watched over their sockets: reap by itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hierarchies()
+    in_user_namespace()
     # Objects made so far stay in pages shared with every monitor: no collection may touch their headers.
     gc.collect()
     gc.freeze()

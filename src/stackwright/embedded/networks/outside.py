@@ -23,7 +23,13 @@ def new_socket(family: int, kind: int) -> socket.socket:
     folder = os.environ.get(KEEPER)
     if not folder:
         return socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    with connect_keeper(folder) as keeper:
+    try:
+        keeper = connect_keeper(folder)
+    except (FileNotFoundError, ConnectionError) as error:
+        raise OSError(
+            error.errno, "the keeper of this user's namespaces was killed: start the engine again"
+        ) from None
+    with keeper:
         keeper.settimeout(_SECONDS)
         keeper.send(f"socket {int(family)} {int(kind)}".encode())
         answer, descriptors, _, _ = socket.recv_fds(keeper, 16, 1)

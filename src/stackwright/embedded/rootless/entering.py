@@ -19,10 +19,10 @@ from stackwright.embedded.kernel import namespaces as ns
 from stackwright.embedded.kernel.call import KernelError
 from stackwright.embedded.kernel.cgroups.hierarchies import DELEGATED
 from stackwright.embedded.networks.outside import KEEPER, connect_keeper
-from stackwright.embedded.rootless import delegation
+from stackwright.embedded.rootless import delegation, pasta
 from stackwright.embedded.rootless.errors import RootlessError
 from stackwright.embedded.rootless.keeper import fork_keeper
-from stackwright.embedded.rootless.record import Record, boot_id, members
+from stackwright.embedded.rootless.record import Record, boot_id, insider
 
 _FLAGS = (ns.CLONE_NEWUSER, ns.CLONE_NEWNS, ns.CLONE_NEWNET)
 _HINT = (
@@ -111,7 +111,7 @@ def _join(folder: Path) -> socket.socket | None:
 def _revive(folder: Path) -> socket.socket | None:
     """A new keeper for containers whose old one was killed; None when nothing runs."""
     record = Record.read(folder)
-    survivor = next(members(record.user), 0) if record else 0
+    survivor = insider(record) if record else 0
     if not survivor or record is None:
         return None
     with fork_keeper(folder, survivor, record, fresh=False) as channel:
@@ -120,6 +120,7 @@ def _revive(folder: Path) -> socket.socket | None:
 
 
 def _create(folder: Path) -> socket.socket:
+    pasta.stop(folder / pasta.PID_FILE)  # of a keeper that was killed, in a network that nobody uses
     record = Record(boot=boot_id(), cgroups=delegation.take())
     channel = fork_keeper(folder, os.getpid(), record, fresh=True)
     try:

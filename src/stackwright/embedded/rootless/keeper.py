@@ -28,8 +28,6 @@ from stackwright.embedded.rootless import delegation, idmap, pasta
 from stackwright.embedded.rootless.errors import RootlessError
 from stackwright.embedded.rootless.record import KINDS, Record, members, namespace_of
 
-_PASTA_PID = "pasta.pid"
-
 
 def fork_keeper(folder: Path, pid: int, record: Record, *, fresh: bool) -> socket.socket:
     """Fork it from a process without threads; returns the engine's end of the socket pair.
@@ -97,7 +95,7 @@ class Keeper:
             self._record.one_id = idmap.map_ids(self._pid)
         for kind in KINDS:
             self._namespaces.append(os.open(f"/proc/{self._pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC))
-        self._record.user = namespace_of(self._pid, "user")
+            setattr(self._record, kind, namespace_of(self._pid, kind))
         self._listen()
         self._record.write(self._folder)
         self._add(self._channel)
@@ -116,7 +114,7 @@ class Keeper:
 
     @property
     def _pid_file(self) -> Path:
-        return self._folder / _PASTA_PID
+        return self._folder / pasta.PID_FILE
 
     def _listen(self) -> None:
         (self._folder / SOCKET_NAME).unlink(missing_ok=True)

@@ -16,6 +16,9 @@ from stackwright.embedded.rootless.record import is_zombie
 _OPTIONS = ("--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--quiet")
 _SECONDS = 15
 
+PID_FILE = "pasta.pid"
+"""In the folder of the keeper."""
+
 MISSING = "pasta is not installed (Debian package passt)"
 
 

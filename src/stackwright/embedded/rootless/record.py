@@ -15,12 +15,14 @@ KINDS = ("user", "mnt", "net")
 
 @dataclass(slots=True)
 class Record:
-    """`user`: the user namespace as /proc shows it. `one_id`, `no_egress`: why, empty when all is well.
+    """`user`, `mnt`, `net`: the namespaces as /proc shows them. `one_id`, `no_egress`: why, empty when all is well.
 
     `cgroups`: what kernel.cgroups takes as hierarchies; empty when none was delegated.
     """
 
     user: str = ""
+    mnt: str = ""
+    net: str = ""
     boot: str = ""
     one_id: str = ""
     no_egress: str = ""
@@ -75,6 +77,20 @@ def members(user_namespace: str, but: Collection[int] = ()) -> Iterator[int]:
                     yield int(name)
             except OSError:
                 continue
+
+
+def insider(record: Record) -> int:
+    """A process that is in all three namespaces, as monitors are; 0 when there is none.
+
+    Containers' own processes and pasta are in the user namespace only.
+    """
+    for pid in members(record.user):
+        try:
+            if all(namespace_of(pid, kind) == getattr(record, kind) for kind in KINDS):
+                return pid
+        except OSError:
+            continue
+    return 0
 
 
 def is_zombie(pid: int) -> bool:

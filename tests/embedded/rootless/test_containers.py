@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +36,13 @@ def web(engine: UserEngine) -> Iterator[int]:
     engine.docker("network", "create", "front")
     serve = "mkdir -p /www; echo hello > /www/index.html; echo up; exec httpd -f -p 80 -h /www"
     engine.docker("run", "-d", "--name", "web", "--network", "front", "-p", "80", IMAGE, "sh", "-c", serve)
-    yield int(engine.docker("port", "web", "80/tcp").stdout.splitlines()[0].rpartition(":")[2])
+    port = int(engine.docker("port", "web", "80/tcp").stdout.splitlines()[0].rpartition(":")[2])
+    for _ in range(50):  # the server may take a moment
+        with suppress(OSError):
+            if fetch(port) == "hello\n":
+                break
+        time.sleep(0.05)
+    yield port
     engine.docker("rm", "-f", "web")
     engine.docker("network", "rm", "front")
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,13 @@ def serve(engine: UserEngine) -> int:
     engine.docker("network", "create", "front")
     script = "mkdir -p /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www"
     engine.docker("run", "-d", "--name", "web", "--network", "front", "-p", "80", IMAGE, "sh", "-c", script)
-    return int(engine.docker("port", "web", "80/tcp").stdout.splitlines()[0].rpartition(":")[2])
+    port = int(engine.docker("port", "web", "80/tcp").stdout.splitlines()[0].rpartition(":")[2])
+    for _ in range(50):  # the server may take a moment
+        with suppress(OSError):
+            if fetch(port) == "hello\n":
+                break
+        time.sleep(0.05)
+    return port
 
 
 def fetch(port: int) -> str:

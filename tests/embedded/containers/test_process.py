@@ -29,6 +29,12 @@ async def test_user_has_ids_groups_and_no_capabilities(host: Host) -> None:
     assert caps["CapBnd"] == 0xA80425FB
 
 
+async def test_the_hosts_null_device_keeps_its_owner(host: Host) -> None:
+    before = Path("/dev/null").stat().st_uid
+    await host.run("true", user=User(uid=1000, gid=1000))
+    assert Path("/dev/null").stat().st_uid == before
+
+
 async def test_root_has_dockers_default_capabilities(host: Host) -> None:
     caps = status_of((await host.run(STATUS))[1])
     assert caps["CapEff"] == caps["CapPrm"] == caps["CapBnd"] == 0xA80425FB

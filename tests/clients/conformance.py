@@ -1,8 +1,9 @@
 """Writes docs/engine-conformance.md: what clients that we did not write find at the engine's socket.
 
-    python -m tests.clients.conformance [--work FOLDER] [--reuse]
+    python -m tests.clients.conformance [--work FOLDER] [--reuse | --failed]
 
-Runs every row of the table, as root. `--reuse` takes the reports that an earlier run left in the folder.
+Runs every row of the table, as root. `--reuse` takes the reports that an earlier run left in the folder,
+`--failed` too, but runs again what failed.
 """
 
 from __future__ import annotations
@@ -92,12 +93,18 @@ NOTES = """
 """
 
 
-def run(report: Path) -> None:
-    """Run the tests of all rows at once, since what takes long to build serves several; JUnit's report."""
-    files = [file for row in ROWS for file in row.files]
+def run(report: Path, tests: list[str]) -> None:
+    """Run tests; JUnit's report."""
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *files], cwd=ROOT, check=False
+        [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *tests], cwd=ROOT, check=False
     )
+
+
+def failed_in(report: Path) -> list[str]:
+    """The tests of a report that failed, as pytest takes them."""
+    names = docker_py_suite.read(report).failed
+    parts = [name.partition("[")[0].rpartition(".") + (name,) for name in names]
+    return [f"{file.replace('.', '/')}.py::{name[len(file) + 1 :]}" for file, _, _, name in parts]
 
 
 def client_version(client: str) -> str:
@@ -142,14 +149,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "stackwright-conformance")
     parser.add_argument("--reuse", action="store_true")
+    parser.add_argument("--failed", action="store_true")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    report = options.work / "clients.xml"
-    if not (options.reuse and report.exists()):
-        run(report)
-    results = [(row, client_version(row.client), docker_py_suite.read(report, row.covers)) for row in ROWS]
+    report, second = options.work / "clients.xml", options.work / "clients-again.xml"
+    kept = (options.reuse or options.failed) and report.exists()
+    if not kept:
+        second.unlink(missing_ok=True)
+        # At once, since what takes long to build serves several.
+        run(report, [file for row in ROWS for file in row.files])
+    elif options.failed and (tests := failed_in(report)):
+        run(second, tests)
+    reports = [one for one in (report, second) if one.exists()]
+    results = [
+        (row, client_version(row.client), docker_py_suite.read(*reports, wanted=row.covers)) for row in ROWS
+    ]
     report = options.work / "ours.xml"
-    if not (options.reuse and report.exists()):
+    if not (kept and report.exists()):
         docker_py_suite.run(options.work, "ours", [])
     source, _ = docker_py_suite.fetched(options.work)
     outcome = docker_py_suite.whole(docker_py_suite.read(report), source)

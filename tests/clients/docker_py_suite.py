@@ -118,11 +118,18 @@ def whole(outcome: Outcome, source: Path) -> Outcome:
     return outcome
 
 
-def read(report: Path, wanted: Callable[[str], bool] = lambda name: True) -> Outcome:
-    """pytest's JUnit report → outcome of the tests whose names are wanted. What the tests themselves skip or expect to fail is not applicable."""
+def read(*reports: Path, wanted: Callable[[str], bool] = lambda name: True) -> Outcome:
+    """pytest's JUnit reports (a later one's result counts) → outcome of the tests whose names are wanted.
+
+    What the tests themselves skip or expect to fail is not applicable.
+    """
     outcome = Outcome()
-    for case in ET.parse(report).iter("testcase"):
-        name = f"{case.get('classname', '').removeprefix('tests.integration.')}.{case.get('name')}"
+    cases = {
+        f"{case.get('classname', '').removeprefix('tests.integration.')}.{case.get('name')}": case
+        for report in reports
+        for case in ET.parse(report).iter("testcase")
+    }
+    for name, case in cases.items():
         if not wanted(name):
             continue
         problem = next((child for tag in ("failure", "error") for child in case.findall(tag)), None)

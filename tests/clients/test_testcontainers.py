@@ -89,7 +89,8 @@ def test_an_image_is_built_and_its_health_waited_for(tmp_path_factory: pytest.Te
 @pytest.mark.usefixtures("at_the_stack")
 def test_postgresql() -> None:
     with PostgresContainer("postgres:15-alpine", driver=None) as database:
-        assert database.get_connection_url().startswith("postgresql://test:test@localhost:")
+        port = database.get_exposed_port(5432)
+        assert database.get_connection_url().endswith(f":{port}/test")
         query = ["psql", "-U", "test", "-d", "test", "-Atc", "select 6 * 7"]
         assert database.exec(query).output == b"42\n"
 

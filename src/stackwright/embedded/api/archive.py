@@ -107,7 +107,7 @@ class ArchiveRoutes:
 
 
 def _own_changes(rows: list[dict[str, Any]], mounted: set[str]) -> list[dict[str, Any]]:
-    """Without the mount points that the engine made, and folders that changed by nothing else: they are no
+    """Without the mount points that the engine made, and folders that came or changed by nothing else: they are no
     doing of the container."""
     made = {row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in mounted}
     kept: list[dict[str, Any]] = []
@@ -118,7 +118,7 @@ def _own_changes(rows: list[dict[str, Any]], mounted: set[str]) -> list[dict[str
         below = path + "/"
         held_made = any(one.startswith(below) for one in made)
         held_other = any(one["Path"].startswith(below) for one in kept)
-        if row["Kind"] != MODIFIED or held_other or not held_made:
+        if row["Kind"] == DELETED or held_other or not held_made:
             kept.append(row)
     return kept[::-1]
 

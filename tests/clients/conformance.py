@@ -102,9 +102,11 @@ def run(report: Path, tests: list[str]) -> None:
 
 def failed_in(report: Path) -> list[str]:
     """The tests of a report that failed, as pytest takes them."""
-    names = docker_py_suite.read(report).failed
-    parts = [name.partition("[")[0].rpartition(".") + (name,) for name in names]
-    return [f"{file.replace('.', '/')}.py::{name[len(file) + 1 :]}" for file, _, _, name in parts]
+    tests = []
+    for name in docker_py_suite.read(report).failed:
+        module = name.partition("[")[0].rpartition(".")[0]
+        tests.append(f"{module.replace('.', '/')}.py::{name.removeprefix(module + '.')}")
+    return tests
 
 
 def client_version(client: str) -> str:

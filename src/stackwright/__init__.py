@@ -1,8 +1,11 @@
 """Stackwright: from a Compose file to a checked, running, observed, tested and deployed system."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from stackwright.model.errors import ModelErrors, Problem
     from stackwright.model.load import load
     from stackwright.model.project import Project

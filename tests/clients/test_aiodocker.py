@@ -142,7 +142,8 @@ async def test_events_are_seen_as_they_happen(client: aiodocker.Docker) -> None:
             event = await subscriber.get()
             if event is not None and event["Type"] == "container":
                 seen.append(event["Action"])
-    assert seen[:2] == ["create", "start"]
+    # The subscription opens beside the first request, so "create" may have passed by.
+    assert [action for action in seen if action != "create"] == ["start", "die"]
     await container.delete()
 
 

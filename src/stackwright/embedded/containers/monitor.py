@@ -140,7 +140,7 @@ class Monitor:
         init_channel = self._fork_init()
         self._expect(init_channel, init.UNSHARED)
         state.write_running(spec.directory, self.pid, start_ticks(self.pid))
-        self._offer_sandbox()
+        self._offer_sandbox(init_channel)
         go = wire.receive_message(self.channel)
         if go is None or go.op != messages.GO:
             raise Abandoned
@@ -188,12 +188,12 @@ class Monitor:
             stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         return stdin, out_write, err_write
 
-    def _offer_sandbox(self) -> None:
+    def _offer_sandbox(self, init_channel: _socket.socket) -> None:
         """Make what must be made inside the network namespace, and hand the engine what it needs to fill it."""
         descriptors: list[int] = []
         if self.spec.namespaces.net in ("new", "none"):
             own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            inside = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            inside = self._network_namespace(init_channel)
             ns.setns(inside, ns.CLONE_NEWNET)
             try:
                 netlink = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, 0)
@@ -207,6 +207,13 @@ class Monitor:
         self._tell(wire.message(messages.SANDBOX_READY, pid=self.pid, ports=ports), descriptors)
         for fd in descriptors:
             os.close(fd)
+
+    def _network_namespace(self, init_channel: _socket.socket) -> int:
+        try:
+            return os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._expect(init_channel, init.EXECUTING)  # it has failed already: say why, not that it is gone
+            raise
 
     def _tell(self, data: bytes, descriptors: list[int] | tuple[int, ...] = ()) -> None:
         try:

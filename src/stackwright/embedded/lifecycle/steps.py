@@ -33,7 +33,6 @@ from stackwright.embedded.lifecycle.specs import DEFAULT_SHM
 from stackwright.embedded.networks.types import Endpoint, Network
 
 Output = Callable[[bytes], None]
-_SPEC = "spec.json"
 _SPEC = "step.json"
 """In a step's directory: what it takes to find its monitor again."""
 
@@ -97,7 +96,6 @@ class StepRunner:
         running: Running | None = None
         try:
             spec = self._specify(step, directory, network, endpoint)
-            (directory / _SPEC).write_bytes(msgspec.json.encode(spec))
             (directory / _SPEC).write_bytes(encode(spec))
             running = await self._services.runtime.start(spec, configure)
             status = await running.wait()

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tests.stacks.taskapp import Taskapp
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # What commands remember between runs (how long services took to boot) stays out of the user's home.
+    memory = tempfile.mkdtemp(prefix="sw-memory-")
+    os.environ["XDG_STATE_HOME"] = memory
+    config.add_cleanup(lambda: shutil.rmtree(memory, ignore_errors=True))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:  # for `--dist loadgroup`: by file, and what takes minutes to build once for all
         file = item.nodeid.partition("::")[0]

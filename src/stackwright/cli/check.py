@@ -17,6 +17,7 @@ from stackwright.checks.pages import severities
 from stackwright.checks.rule import rules
 from stackwright.checks.run import Options, Result
 from stackwright.checks.run import check as run_checks
+from stackwright.cli.boots import recall
 from stackwright.cli.environments import Place, place_of
 from stackwright.cli.flags import GlobalOptions
 
@@ -94,11 +95,12 @@ def _unique(places: list[Place]) -> list[Place]:
 
 
 def _asked(place: Place, options: GlobalOptions, only: tuple[str, ...], host: bool) -> Options:
-    facts = Host(boots=dict(place.settings.boots))
+    boots = {**recall(Path(place.folder)), **place.settings.boots}
+    facts = Host(boots=boots)
     if host:
         from stackwright.cli.hostfacts import gather
 
-        facts = gather(dict(place.settings.boots))
+        facts = gather(boots)
     return Options(
         place.settings,
         facts,

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from stackwright.cli import waterfall
+from stackwright.cli import boots, waterfall
 from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
 from stackwright.cli.progress import Live, colourful, columns
@@ -99,6 +99,7 @@ async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
     except TimeoutError:
         raise RunError(f"the services are not ready after {flags.wait_timeout} s (--wait-timeout)") from None
     finish_progress(session)
+    boots.remember(session.project.directory, timeline)
     print_timeline(timeline, draw)
     return 0
 
@@ -260,6 +261,7 @@ class Foreground:
                 timeline = await job.run()
             self.brought_up = True
             finish_progress(self.session)
+            boots.remember(self.session.project.directory, timeline)
             print_timeline(timeline, self.draw)
             follower.until_ended = True
             follower.expect(job.started)

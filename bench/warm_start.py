@@ -5,8 +5,8 @@
 
 Images must be there (run `make demo` once). Each run: `down`, then `up -d --wait`, timed from the
 start of the command to its end. With --fresh the volumes go too, so that the database initialises
-itself. Prints medians; the project's name is its own, so a running demo is not disturbed (give it
-other ports through the environment or an .env file).
+itself. Prints medians. The project's name and volume are its own, but its container names are the stack's:
+take a running demo down first.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from tests.peers import Dockerd, busybox_archive, running_dockerd, why_no_docker
 from tests.support.cli import Stackwright
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get(
+        "CI"
+    ):  # the same examples each time: new ones are looked for where a person can read of them
+        settings.register_profile("ci", derandomize=True)
+        settings.load_profile("ci")
     # What commands remember between runs (how long services took to boot) stays out of the user's home.
     memory = tempfile.mkdtemp(prefix="sw-memory-")
     os.environ["XDG_STATE_HOME"] = memory

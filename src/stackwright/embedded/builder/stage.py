@@ -220,6 +220,7 @@ class StageBuild:
                 folder,
                 self._session.caches,
                 options.secrets,
+                options.ssh,
                 lambda name: self._session.view_of(name, self._stage, self._emit),
                 cwd,
             )

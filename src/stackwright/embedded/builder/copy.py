@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import posixpath
 from collections.abc import Mapping
@@ -120,7 +121,9 @@ class CopyStep:
     @property
     def description(self) -> str:
         """For the history."""
-        digest = hashlib.sha256("".join(self._prints).encode()).hexdigest()
+        told = [self._prints, self._parents, self._fill(self._instruction.flag("chmod"))]
+        told += [self._instruction.flag_values("exclude"), self._instruction.flag("unpack")]
+        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         kind = "multi" if len(self._sources) > 1 else "file"
         if len(self._sources) == 1 and isinstance(self._sources[0], Found) and self._sources[0].node.is_dir:
             kind = "dir"

@@ -18,7 +18,7 @@ from stackwright.embedded.builder.arguments import StageArguments
 from stackwright.embedded.builder.cache import cache_key
 from stackwright.embedded.builder.copy import CopyStep
 from stackwright.embedded.builder.errors import StepFailed
-from stackwright.embedded.builder.history import describe
+from stackwright.embedded.builder.history import describe, run_history
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CA_TARGET, CA_VARIABLES, MountPreparer, scaffold
 from stackwright.embedded.builder.runmounts import parse_mount
@@ -149,8 +149,20 @@ class StageBuild:
         """How histories begin for steps that run nothing."""
         return f"{' '.join(changes.shell(self._config))} #(nop)"
 
-    async def _cached(self, key: str) -> bool:
-        image = None if self._session.options.no_cache else self._session.cache.find(key)
+    def _cached(self, key: str, config: dict[str, Any] | None = None, created_by: str = "") -> bool:
+        """Take the step's result from the cache, if it is there. ``created_by``: what histories say of the step,
+        empty where that does not tell all it depends on.
+        """
+        if self._session.options.no_cache:
+            return False
+        imported = self._session.imported
+        image = self._session.cache.find(key)
+        if image is not None and not imported.allows(image):
+            image = None
+        if image is None and created_by and config is not None:
+            image = imported.find(self._image, config, created_by, self._author)
+            if image is not None:
+                self._session.cache.remember(key, image)
         if image is None:
             return False
         text(self._emit, " ---> Using cache\n")
@@ -165,7 +177,7 @@ class StageBuild:
         self, upper: Path | None, config: dict[str, Any], created_by: str, *key_parts: Any
     ) -> None:
         key = self._key(*key_parts, self._author)
-        if upper is None and await self._cached(key):
+        if upper is None and self._cached(key, config, created_by):
             return
         image = await self._session.images.commit(
             upper, parent=self._image, config=config, created_by=created_by, author=self._author, take=True
@@ -183,7 +195,7 @@ class StageBuild:
                 raise StepFailed(f"Cannot mkdir: {config['WorkingDir']} is not a directory")
             await self._commit(None, config, created_by, "config", config, created_by)
             return
-        if await self._cached(self._key("workdir", config, self._author)):
+        if self._cached(self._key("workdir", config, self._author), config, created_by):
             return
         with self._session.step_folder() as folder:
             upper = folder / "upper"
@@ -197,14 +209,15 @@ class StageBuild:
             await step.find(LayerView(self._lower()))
             quick = step.quick_parts()
             quick_key = self._key("layers", quick, self._config, self._author) if quick else ""
-            if quick_key and await self._cached(quick_key):
+            if quick_key and self._cached(quick_key):
                 return
             parts = ("copy", await asyncio.to_thread(step.cache_parts), self._config)
-            if not await self._cached(self._key(*parts, self._author)):
+            created_by = f"{self._nop} {step.description}"
+            if not self._cached(self._key(*parts, self._author), self._config, created_by):
                 upper = folder / "upper"
                 upper.mkdir()
                 await asyncio.to_thread(step.write, UpperWriter(self._lower(), upper))
-                await self._commit(upper, self._config, f"{self._nop} {step.description}", *parts)
+                await self._commit(upper, self._config, created_by, *parts)
             if quick_key and self._image is not None:
                 self._session.cache.remember(quick_key, self._image)
 
@@ -226,8 +239,10 @@ class StageBuild:
             )
             bodies = [document.content for document in instruction.heredocs]
             network = self._network(instruction)
-            parts = ("run", args, bodies, sorted(visible.items()), await preparer.cache_key(mounts), network)
-            if await self._cached(self._key(*parts, self._config, self._author)):
+            mount_key = await preparer.cache_key(mounts)
+            parts = ("run", args, bodies, sorted(visible.items()), mount_key, network)
+            created_by = run_history(args, visible, mount_key, bodies if script else (), instruction)
+            if self._cached(self._key(*parts, self._config, self._author), self._config, created_by):
                 return
             async with AsyncExitStack() as held:
                 ready = await preparer.prepare(mounts, held)
@@ -257,8 +272,6 @@ class StageBuild:
                     ),
                     folder,
                 )
-            shown = [f"|{len(visible)}", *(f"{name}={value}" for name, value in visible.items())]
-            created_by = " ".join([*(shown if visible else ()), *args])
             await self._commit(upper, self._config, created_by, *parts, self._config)
 
     def _network(self, instruction: Instruction) -> str:

@@ -125,6 +125,10 @@ class Catalogue:
         )
         return image_id
 
+    def adopt(self, image_id: str, parent: str) -> None:
+        """Record what an image that came from elsewhere was built on, unless that is known."""
+        self._database.execute("UPDATE image SET parent = ? WHERE id = ? AND parent = ''", (parent, image_id))
+
     def name(self, reference: Reference, image_id: str) -> str:
         """Point a tag or digest at an image; returns the id it pointed at before, or an empty string."""
         with self._database.transaction():

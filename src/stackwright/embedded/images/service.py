@@ -17,7 +17,7 @@ from stackwright.embedded.errors import BadParameter, NotFound
 from stackwright.embedded.images import listing, views
 from stackwright.embedded.images.catalogue import Catalogue
 from stackwright.embedded.images.changes import apply_changes
-from stackwright.embedded.images.document import child_document
+from stackwright.embedded.images.document import child_document, continued
 from stackwright.embedded.images.layers import LayerStore
 from stackwright.embedded.images.loading import load_archive
 from stackwright.embedded.images.reference import Reference
@@ -286,6 +286,15 @@ class ImageService:
         for name in names:
             self.catalogue.name(name, image_id)
         return self.get(image_id)
+
+    def restored(
+        self, parent: Image | None, config: dict[str, Any], entry: dict[str, Any], diff_id: str | None
+    ) -> Image:
+        """The image that a step gave once, from its history entry and its layer, which is here."""
+        layer = self.layers.get(diff_id) if diff_id else None
+        size = (parent.size if parent else 0) + (layer.size if layer else 0)
+        document = continued(parent, config, entry, diff_id=diff_id)
+        return self.get(self.catalogue.add(document, size=size, parent=parent.id if parent else ""))
 
     async def tag(self, name: str, repository: str, tag: str = "") -> str:
         """Give an image another name; returns the familiar reference set. BadParameter for an invalid one."""

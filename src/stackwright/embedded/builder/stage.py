@@ -28,6 +28,7 @@ from stackwright.embedded.builder.upper import UpperWriter
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images import changes
+from stackwright.embedded.images.document import now
 from stackwright.embedded.images.types import Image
 from stackwright.embedded.images.view import LayerView
 
@@ -213,13 +214,36 @@ class StageBuild:
                 return
             parts = ("copy", await asyncio.to_thread(step.cache_parts), self._config)
             created_by = f"{self._nop} {step.description}"
-            if not self._cached(self._key(*parts, self._author), self._config, created_by):
+            if not self._cached(self._key(*parts, self._author), self._config, created_by) and not (
+                step.linked and self._linked_before(parts, created_by)
+            ):
                 upper = folder / "upper"
                 upper.mkdir()
-                await asyncio.to_thread(step.write, UpperWriter(self._lower(), upper))
+                lower = () if step.linked else self._lower()
+                await asyncio.to_thread(step.write, UpperWriter(lower, upper))
                 await self._commit(upper, self._config, created_by, *parts)
+                if step.linked and self._image is not None:
+                    self._session.cache.remember(cache_key("link", *parts[:2]), self._image)
             if quick_key and self._image is not None:
                 self._session.cache.remember(quick_key, self._image)
+
+    def _linked_before(self, parts: tuple[Any, ...], created_by: str) -> bool:
+        """Put the layer that the same ``COPY --link`` gave on another image onto this one, if there is one."""
+        session, images = self._session, self._session.images
+        found = None if session.options.no_cache else session.cache.find(cache_key("link", *parts[:2]))
+        if found is None or not session.imported.allows(found):
+            return False
+        entry = {
+            "created": now(),
+            "created_by": created_by,
+            **({"author": self._author} if self._author else {}),
+        }
+        key = self._key(*parts, self._author)
+        self._image = images.restored(self._image, self._config, entry, found.layers[-1])
+        session.lease(self._image)
+        session.cache.remember(key, self._image)
+        text(self._emit, " ---> Using cache\n")
+        return True
 
     async def _run(self, instruction: Instruction) -> None:
         options = self._session.options

@@ -118,11 +118,18 @@ class StageBuild:
                 await self._workdir(instruction)
             case _:
                 config = changes.apply(self._config, instruction, self._fill)
-                if instruction.name == "CMD":
+                if instruction.name == "HEALTHCHECK":
+                    self._say_what_it_replaces()
+                elif instruction.name == "CMD":
                     self._cmd_set = True
                 elif instruction.name == "ENTRYPOINT" and not self._cmd_set:
                     config.pop("Cmd", None)  # the base image's command was for the base image's entrypoint
                 await self._set(instruction, config)
+
+    def _say_what_it_replaces(self) -> None:
+        before = (self._config.get("Healthcheck") or {}).get("Test") or ()
+        if before:
+            text(self._emit, f"Note: overriding previous HEALTHCHECK: [{' '.join(before)}]\n")
 
     @property
     def _escape(self) -> str:

@@ -66,14 +66,16 @@ async def build(
     name: str,
     *,
     ensure_base: Callable[[str], Awaitable[None]],
+    fetch: Callable[[str], Awaitable[bool]],
     no_cache: bool = False,
     arguments: Mapping[str, str | None] | None = None,
     quiet: bool = False,
 ) -> str:
     """Build `service` as `name` and return the image's id.
 
-    `ensure_base` is awaited with every image that the Dockerfile starts from. `arguments` are
-    `--build-arg`; they win over the model's. Raises `BuildError`.
+    `ensure_base` is awaited with every image that the Dockerfile starts from, `fetch` with every one of
+    `cache_from`, which tells whether it is there. `arguments` are `--build-arg`; they win over the model's.
+    Raises `BuildError`.
     """
     recipe = service.build
     assert recipe is not None
@@ -91,6 +93,7 @@ async def build(
     session.emit(Progress(name, "Building"))
     for reference in _bases(packed.dockerfile_text, values, recipe, where):
         await ensure_base(reference)
+    cache_from = [] if no_cache else await _cache_from(session, service, recipe, fetch)
     tags = [name, *recipe.tags]
     try:
         async with AsyncExitStack() as held:
@@ -112,7 +115,7 @@ async def build(
                 nocache=no_cache or recipe.no_cache,
                 network=recipe.network,
                 extra_hosts=[f"{host}:{ip}" for host, ips in recipe.extra_hosts.items() for ip in ips],
-                cache_from=recipe.cache_from,
+                cache_from=cache_from,
                 shm_size=recipe.shm_size or None,
                 platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
                 headers=headers,
@@ -126,6 +129,28 @@ async def build(
         raise _failed(session, service, error.message, (), where) from error
     session.emit(Progress(name, "Built", "done"))
     return await image_id(session.engine, name)
+
+
+async def _cache_from(
+    session: Session, service: Service, recipe: Build, fetch: Callable[[str], Awaitable[bool]]
+) -> list[str]:
+    """Those of `cache_from` that are images and here: the classic builder uses no cache at all beside one that is
+    missing. `type=registry,ref=...` is BuildKit's way to say the same.
+    """
+    found = []
+    for entry in recipe.cache_from:
+        fields = dict(part.partition("=")[::2] for part in entry.split(","))
+        reference = fields.get("ref", "") if fields.get("type") == "registry" else entry
+        if not reference or "=" in reference:
+            session.emit(
+                Note(
+                    f"service {service.name}: build.cache_from {entry} is no image, and left out",
+                    warning=True,
+                )
+            )
+        elif await fetch(reference):
+            found.append(reference)
+    return found
 
 
 def _arguments(session: Session, recipe: Build, more: Mapping[str, str | None]) -> dict[str, str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from stackwright.engine.client import EngineClient
 from stackwright.model.project import Project
 from stackwright.plan import labels
 from stackwright.plan.observed import Container, Observed
 from stackwright.run.errors import NoSuchService
-from stackwright.run.events import Event, Sink, ignore
+from stackwright.run.events import Event, Note, Sink, ignore
+
+if TYPE_CHECKING:
+    from stackwright.engine.credentials import Credentials
 
 ImageSource = Literal["auto", "registry", "recipe"]
 
@@ -27,6 +30,16 @@ class Session:
     host_ca: bool = True
     environ: Mapping[str, str] = field(default_factory=dict)
     environment_files: tuple[str, ...] = ()
+    _credentials: Credentials | None = None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What `docker login` has left for registries."""
+        if self._credentials is None:
+            from stackwright.engine.credentials import Credentials
+
+            self._credentials = Credentials(self.environ, lambda text: self.emit(Note(text, warning=True)))
+        return self._credentials
 
     def emit(self, event: Event) -> None:
         """Tell the user's side what happens."""

@@ -13,6 +13,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from stackwright.embedded.errors import BadParameter, NotFound
@@ -51,6 +52,10 @@ class Catalogue:
     def open(self) -> None:
         """Create the tables."""
         self._database.migrate("images", _SCHEMA)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing for several changes; nobody else changes anything meanwhile."""
+        return self._database.transaction()
 
     def find(self, name: str) -> Image:
         """By full id, tag or digest reference, or unique id prefix, in Docker's order."""

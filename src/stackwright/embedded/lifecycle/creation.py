@@ -81,7 +81,8 @@ class Creator:
             endpoints=endpoints,
             mounts=mounts,
         )
-        await self._write(container, image)
+        with services.images.leased(image.id):
+            await self._write(container, image)
         self._supervisor.tell(container, "create")
         return Created(container, warnings)
 

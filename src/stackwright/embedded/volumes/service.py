@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,19 @@ class VolumeService:
         self._finish_removals()
 
     def _finish_removals(self) -> None:
+        """End what an engine before was cut off in."""
         for leftover in self._root.glob(f"{_REMOVING}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         for volume in list(self._volumes.values()):
             if not self._folder(volume.name).is_dir():
                 self._forget(volume.name)
+        for folder in self._root.iterdir():
+            if folder.name not in self._volumes:
+                # A creation cut off before anybody was told. Only while empty: what has content is somebody's.
+                with suppress(OSError):
+                    (folder / "_data").rmdir()
+                with suppress(OSError):
+                    folder.rmdir()
 
     async def create(
         self,

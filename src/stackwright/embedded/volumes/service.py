@@ -79,11 +79,7 @@ class VolumeService:
                 self._forget(volume.name)
         for folder in self._root.iterdir():
             if folder.name not in self._volumes:
-                # A creation cut off before anybody was told. Only while empty: what has content is somebody's.
-                with suppress(OSError):
-                    (folder / "_data").rmdir()
-                with suppress(OSError):
-                    folder.rmdir()
+                _drop_empty(folder)  # a creation cut off before anybody was told
 
     async def create(
         self,
@@ -112,9 +108,14 @@ class VolumeService:
         try:
             (self._folder(name) / "_data").mkdir(parents=True, exist_ok=True, mode=0o755)
         except OSError as error:
+            _drop_empty(self._folder(name))
             raise EngineError(f"create {name}: {error.strerror}: {error.filename}") from error
         sql = "INSERT INTO volumes (name, data) VALUES (?, ?)"
-        self._database.execute(sql, (name, encode(volume)))
+        try:
+            self._database.execute(sql, (name, encode(volume)))
+        except BaseException:
+            _drop_empty(self._folder(name))
+            raise
         self._volumes[name] = volume
         return volume
 
@@ -273,3 +274,10 @@ class VolumeService:
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
+
+
+def _drop_empty(folder: Path) -> None:
+    """Remove a volume's folder while it is empty: what has content is somebody's."""
+    for path in (folder / "_data", folder):
+        with suppress(OSError):
+            path.rmdir()

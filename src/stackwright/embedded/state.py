@@ -80,6 +80,9 @@ class Database:
     def __init__(self, path: Path | str) -> None:
         if str(path) != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+            # Environments of containers are in it. SQLite's own files beside it get the same permissions.
+            Path(path).touch(mode=0o600)
+            Path(path).chmod(0o600)
         self._path = str(path)
         self._lock = threading.RLock()
         self._depth = 0

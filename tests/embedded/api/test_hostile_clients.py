@@ -205,7 +205,7 @@ def test_requests_made_up_by_chance_get_an_answer_and_do_no_harm(
         connection.request(method, path, data, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
         said = response.read()
-    except http.client.RemoteDisconnected:
+    except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
         said = b""
     finally:
         connection.close()

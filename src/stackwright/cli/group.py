@@ -20,9 +20,14 @@ VERBS: dict[str, tuple[str, str]] = {
         "stackwright.cli.check:check",
         "Find every mistake in every environment before anything starts",
     ),
+    "commit": ("stackwright.cli.snapshots:commit", "Create a new image from a service container's changes"),
     "config": (
         "stackwright.cli.config:config",
         "Parse, resolve and render the compose file in canonical format",
+    ),
+    "cp": (
+        "stackwright.cli.copying:cp",
+        "Copy files/folders between a service container and the local filesystem",
     ),
     "create": ("stackwright.cli.lifecycle:create", "Create containers for a service"),
     "diff": ("stackwright.cli.diff:diff", "Say what differs between two environments or revisions"),
@@ -32,6 +37,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "envs": ("stackwright.cli.envs:envs", "List the environments of the project"),
     "events": ("stackwright.cli.watching:events", "Receive real time events from containers"),
     "exec": ("stackwright.cli.execute:exec_command", "Execute a command in a running container"),
+    "export": (
+        "stackwright.cli.snapshots:export",
+        "Export a service container's filesystem as a tar archive",
+    ),
     "graph": ("stackwright.cli.graph:graph", "Draw services, dependencies, networks, ports and volumes"),
     "images": ("stackwright.cli.images:images", "List images used by the created containers"),
     "kill": ("stackwright.cli.lifecycle:kill", "Force stop service containers"),
@@ -39,9 +48,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "ls": ("stackwright.cli.listing:ls", "List running compose projects"),
     "lsp": ("stackwright.cli.lsp:lsp", "Start the language server, for editors"),
     "pause": ("stackwright.cli.lifecycle:pause", "Pause services"),
+    "plan": ("stackwright.cli.planning:plan", "Show what up would do, and why, like a diff"),
     "port": ("stackwright.cli.listing:port", "Print the public port for a port binding"),
     "ps": ("stackwright.cli.listing:ps", "List containers"),
+    "publish": ("stackwright.cli.sharing:publish", "Publish compose application"),
     "pull": ("stackwright.cli.images:pull", "Pull service images"),
+    "push": ("stackwright.cli.sharing:push", "Push service images"),
     "restart": ("stackwright.cli.lifecycle:restart", "Restart service containers"),
     "rm": ("stackwright.cli.lifecycle:rm", "Remove stopped service containers"),
     "run": ("stackwright.cli.execute:run_command", "Run a one-off command on a service"),
@@ -50,17 +62,44 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("stackwright.cli.lifecycle:start", "Start services"),
     "stats": ("stackwright.cli.watching:stats", "Display container(s) resource usage statistics"),
     "stop": ("stackwright.cli.lifecycle:stop", "Stop services"),
+    "timeline": ("stackwright.cli.history:timeline", "Show the last runs of up, and what got slower"),
     "top": ("stackwright.cli.listing:top", "Display the running processes"),
     "unpause": ("stackwright.cli.lifecycle:unpause", "Unpause services"),
     "up": ("stackwright.cli.up:up", "Create and start containers"),
     "version": ("stackwright.cli.listing:version", "Show the Stackwright version information"),
     "volumes": ("stackwright.cli.listing:volumes", "List volumes"),
     "wait": ("stackwright.cli.watching:wait", "Block until containers of all (or specified) services stop."),
+    "watch": (
+        "stackwright.cli.watch:watch",
+        "Watch build context for service and rebuild/refresh containers when files are updated",
+    ),
 }
 
 
 KNOW_ENVIRONMENTS = frozenset({"check", "diff", "docs", "envs", "lsp"})
 """Verbs that are about environments themselves, so `-E` is theirs to understand."""
+
+
+OWN = frozenset(
+    {"check", "diff", "docs", "engine", "envs", "graph", "lsp", "plan", "schema", "timeline"},
+)
+"""Verbs that docker compose does not have."""
+DRY = frozenset(VERBS) - OWN
+"""Verbs that take `--dry-run` after their name too, as with docker compose."""
+
+
+def _dry_run() -> click.Option:
+    def note(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and context.obj is not None:
+            context.obj.dry_run = True
+
+    return click.Option(
+        ("--dry-run",),
+        is_flag=True,
+        expose_value=False,
+        callback=note,
+        help="Show what would be done; change nothing",
+    )
 
 
 class LazyGroup(click.Group):
@@ -75,6 +114,8 @@ class LazyGroup(click.Group):
         module, _, attribute = VERBS[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
+        if cmd_name in DRY and not any(one.name == "dry_run" for one in command.params):
+            command.params.append(_dry_run())
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -95,26 +136,26 @@ class LazyGroup(click.Group):
 
 
 def _option(flag: Flag) -> click.Option:
+    name = flag.names[-1].lstrip("-").replace("-", "_")
     if flag.const is not None:
         return click.Option(
-            (*flag.names, flag.dest),
-            is_flag=True,
-            flag_value=flag.const,
-            default=not flag.const,
-            help=flag.help,
+            (*flag.names, name), is_flag=True, default=False, help=flag.help, hidden=flag.hidden
         )
     return click.Option(
-        (*flag.names, flag.dest),
+        (*flag.names, name),
         multiple=flag.many,
         type=click.Choice(flag.choices) if flag.choices else str,
         help=flag.help,
+        hidden=flag.hidden,
     )
 
 
 def _callback(**values: object) -> None:
     options = GlobalOptions()
     for flag in FLAGS:
-        value = values[flag.dest]
+        value = values[flag.names[-1].lstrip("-").replace("-", "_")]
+        if flag.const is not None:
+            value = flag.const if value else None
         if flag.many:
             setattr(options, flag.dest, list(value))  # type: ignore[call-overload]
         elif value is not None:

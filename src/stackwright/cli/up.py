@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stackwright.cli.flags import GlobalOptions
-from stackwright.cli.opening import load_project, run, session
+from stackwright.cli.opening import load_project, lock_timeout, run, session
 
 
 def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
@@ -71,7 +71,10 @@ def up(options: GlobalOptions, /, **flags: object) -> int:
             if wanted.dry_run:
                 return await dry_run(opened, wanted)
             if attached:
-                return await foreground(opened, wanted, ansi=options.ansi, draw=options.progress)
+                patience = lock_timeout(options, opened.environ)
+                return await foreground(
+                    opened, wanted, ansi=options.ansi, draw=options.progress, patience=patience
+                )
             return await in_background(opened, wanted, draw=options.progress)
 
     return run(main, interrupted="Interrupted: what was started stays; the same command goes on from there")

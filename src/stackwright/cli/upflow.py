@@ -152,16 +152,18 @@ def interrupts(handler: object) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def foreground(session: Session, flags: UpFlags, *, ansi: str, draw: str) -> int:
-    """`up` without -d: the output of the containers until they end or somebody interrupts."""
-    return await Foreground(session, flags, ansi, draw).run()
+async def foreground(session: Session, flags: UpFlags, *, ansi: str, draw: str, patience: float) -> int:
+    """`up` without -d: the output of the containers until they end or somebody interrupts.
+
+    `patience`: seconds to wait for another command on the project."""
+    return await Foreground(session, flags, ansi, draw, patience).run()
 
 
 class Foreground:
     """One attached `up`: brings up, shows output, stops everything at the end."""
 
-    def __init__(self, session: Session, flags: UpFlags, ansi: str, draw: str) -> None:
-        self.session, self.flags, self.draw = session, flags, draw
+    def __init__(self, session: Session, flags: UpFlags, ansi: str, draw: str, patience: float) -> None:
+        self.session, self.flags, self.draw, self.patience = session, flags, draw, patience
         self.view = LogView(
             colour=not flags.no_color and colourful(ansi, sys.stdout),
             prefix=not flags.no_log_prefix,
@@ -256,7 +258,7 @@ class Foreground:
             follower.until_ended = False
             following = group.create_task(follower.run())
             async with project_lock(
-                str(self.session.engine.address), self.session.project.name, self.session.emit
+                str(self.session.engine.address), self.session.project.name, self.session.emit, self.patience
             ):
                 timeline = await job.run()
             self.brought_up = True

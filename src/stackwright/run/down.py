@@ -35,7 +35,7 @@ async def end(
     async def perform(step: Step) -> None:
         await together([partial(one, container) for container in step.containers])
 
-    await execute(graphs.halt(found, discard=discard), perform)
+    await execute(graphs.halt(found, discard=discard), perform, limit=session.parallel)
 
 
 async def pre_stop(session: Session, container: Container) -> None:

@@ -79,7 +79,7 @@ async def start(
 
         try:
             async with asyncio.timeout(wait_timeout):
-                await execute(graph, perform)
+                await execute(graph, perform, limit=session.parallel)
         except TimeoutError:
             raise RunError(f"the services are not ready after {wait_timeout} s (--wait-timeout)") from None
 
@@ -161,7 +161,7 @@ async def restart(
         service = session.project.services.get(name, Service(name=name))
         needs = tuple(f"start:{other}" for other in service.depends_on if other in found)
         steps[f"start:{name}"] = Step(f"start:{name}", "start", name, needs, containers=tuple(group))
-    await execute(steps, perform)
+    await execute(steps, perform, limit=session.parallel)
 
 
 async def kill(

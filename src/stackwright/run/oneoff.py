@@ -70,6 +70,21 @@ async def running_container(session: Session, service: str, index: int) -> Conta
     return found[0]
 
 
+async def service_container(session: Session, service: str, index: int) -> Container:
+    """The service's container number `index` (0: the first), running or not. Raises `RunError`."""
+    found = [
+        one
+        for one in await list_containers(session.engine, session.project.name)
+        if one.service == service and not one.oneoff and (not index or one.number == index)
+    ]
+    if not found:
+        if session.project.services:
+            check_services(session, (service,))
+        number = f" #{index}" if index else ""
+        raise RunError(f'service "{service}"{number} has no container', hint="create it with up or create")
+    return found[0]
+
+
 async def execute(session: Session, service: str, command: Command) -> int:
     """`exec`: run the command in a running container; returns its exit code."""
     container = await running_container(session, service, command.index)
@@ -128,7 +143,7 @@ async def run(session: Session, name: str, command: Command) -> int:
     observed = await observe(session, {image})
     image_id = await images.ensure(service, observed.images.get(image, ""))
     slug = secrets.token_hex(32)
-    shown = command.name or service.container_name or f"{project.name}-{name}-run-{slug[:12]}"
+    shown = command.name or service.container_name or labels.joined(project.name, name, "run", slug[:12])
     container = await containers.create(
         session,
         service,

@@ -27,6 +27,10 @@ class Session:
     host_ca: bool = True
     environ: Mapping[str, str] = field(default_factory=dict)
     environment_files: tuple[str, ...] = ()
+    parallel: int = 0
+    """How much is done side by side; 0 for no limit."""
+    dry: bool = False
+    """Nothing is changed: the engine is a `DryEngine`, and nobody waits for what will not come."""
 
     def emit(self, event: Event) -> None:
         """Tell the user's side what happens."""

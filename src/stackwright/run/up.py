@@ -60,7 +60,7 @@ class Up:
         self._orphans()
         async with watching(session.engine, project.name) as self._watch:
             try:
-                await execute(graph, self._perform, self.timeline)
+                await execute(graph, self._perform, self.timeline, limit=session.parallel)
             except (RunError, EngineError):
                 await self._say_what_stays()
                 raise

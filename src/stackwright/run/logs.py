@@ -112,6 +112,7 @@ class Follower:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._started: set[str] = set()
+        """Ids of containers started since we joined and not followed yet."""
         self._finished: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -147,11 +148,9 @@ class Follower:
     async def _attach(self, group: asyncio.TaskGroup) -> bool:
         found = [one for one in await list_containers(self.engine, self.project) if self.wanted(one)]
         for one in found:
-            # A container that ended between two looks is read to its end too, once.
-            fresh = (
-                one.id not in self.last and one.state != "created" and one.created >= self._joined_since - 1
-            )
-            if one.id not in self._tasks and (one.state in ("running", "paused") or fresh):
+            # Who was started since we joined is read to its end also if that came between two looks.
+            if one.id not in self._tasks and (one.state in ("running", "paused") or one.id in self._started):
+                self._started.discard(one.id)
                 self._tasks[one.id] = group.create_task(self._follow(one))
         return any(one.running for one in found)
 

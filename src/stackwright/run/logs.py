@@ -7,7 +7,8 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineError, NotFound
@@ -16,8 +17,7 @@ from stackwright.plan.observed import Container
 from stackwright.run.session import containers as list_containers
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of output. `time` is the engine's RFC 3339 text with nanoseconds."""
 
     container: Container
@@ -26,8 +26,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A container's process ended."""
 
     container: Container

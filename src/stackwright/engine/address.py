@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from stackwright.engine.errors import EngineUnavailable
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """A parsed `DOCKER_HOST`. Either `path` (unix) or `host` and `port` (tcp) is set."""
 
     scheme: str

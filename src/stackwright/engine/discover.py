@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stackwright.engine import daemon
 from stackwright.engine.client import EngineClient
@@ -20,8 +21,7 @@ CHOICES = ("auto", "docker", "podman", "embedded")
 DOCKER_SOCKETS = ("/var/run/docker.sock",)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Which engine was chosen and why; `spawn` tells that it is ours and may have to be started."""
 
     kind: str

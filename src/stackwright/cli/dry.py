@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import msgspec
 
 from stackwright.run.events import Event, Progress, Sink
 
@@ -13,6 +13,8 @@ def announced(sink: Sink) -> Sink:
     """A sink that marks what happens to containers and the like as not having happened."""
 
     def show(event: Event) -> None:
-        sink(replace(event, subject=f"{MARK} {event.subject}") if isinstance(event, Progress) else event)
+        if isinstance(event, Progress):
+            event = msgspec.structs.replace(event, subject=f"{MARK} {event.subject}")
+        sink(event)
 
     return show

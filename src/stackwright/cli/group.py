@@ -15,7 +15,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "stackwright.cli.watching:attach",
         "Attach local standard input, output, and error streams to a service's running container",
     ),
-    "build": ("stackwright.cli.images:build", "Build or rebuild services"),
+    "build": ("stackwright.cli.building:build", "Build or rebuild services"),
     "check": (
         "stackwright.cli.check:check",
         "Find every mistake in every environment before anything starts",

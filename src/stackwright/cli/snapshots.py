@@ -36,14 +36,14 @@ def commit(
     """Create a new image from a service container's changes."""
     from stackwright.engine.client import split_reference
     from stackwright.run.events import Progress
-    from stackwright.run.oneoff import service_container
+    from stackwright.run.oneoff import service_containers
 
     project, _ = load_or_name(options, (service,))
     repository, tag = split_reference(reference) if reference else ("", "")
 
     async def main() -> int:
-        async with session(options, project, change=True) as opened:
-            one = await service_container(opened, service, index)
+        async with session(options, project) as opened:
+            one = (await service_containers(opened, service, index))[0]
             subject = f"{one.name} {reference or '(no name)'}"
             opened.emit(Progress(subject, "Committing"))
             made = await opened.engine.commit(
@@ -69,7 +69,7 @@ def commit(
 def export(options: GlobalOptions, service: str, index: int, output: str) -> int:
     """Export a service container's filesystem as a tar archive."""
     from stackwright.run.events import Progress
-    from stackwright.run.oneoff import service_container
+    from stackwright.run.oneoff import service_containers
 
     if not output and sys.stdout.isatty() and not options.dry_run:
         raise click.UsageError("output option is required when exporting to terminal: -o FILE, or | tar")
@@ -79,7 +79,7 @@ def export(options: GlobalOptions, service: str, index: int, output: str) -> int
 
     async def main() -> int:
         async with session(options, project) as opened:
-            one = await service_container(opened, service, index)
+            one = (await service_containers(opened, service, index))[0]
             opened.emit(Progress(f"{one.name} export", "Exporting"))
             if not opened.dry:
                 await _save(opened.engine.export(one.id), output)

@@ -65,11 +65,12 @@ async def build(
     no_cache: bool = False,
     arguments: Mapping[str, str | None] | None = None,
     quiet: bool = False,
+    memory: int | None = None,
 ) -> str:
     """Build `service` as `name` and return the image's id.
 
     `ensure_base` is awaited with every image that the Dockerfile starts from. `arguments` are
-    `--build-arg`; they win over the model's. Raises `BuildError`.
+    `--build-arg`; they win over the model's; `memory`, in bytes, limits each step. Raises `BuildError`.
     """
     recipe = service.build
     assert recipe is not None
@@ -106,6 +107,7 @@ async def build(
             cache_from=recipe.cache_from,
             shm_size=recipe.shm_size or None,
             platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
+            memory=memory,
             headers=headers,
         ):
             for line in () if quiet else printed(str(message.get("stream", ""))):

@@ -23,8 +23,8 @@ from stackwright.run import tarring
 from stackwright.run.errors import RunError
 from stackwright.run.events import Progress
 from stackwright.run.executor import together
-from stackwright.run.session import Session, check_services
-from stackwright.run.session import containers as list_containers
+from stackwright.run.oneoff import service_containers
+from stackwright.run.session import Session
 
 JSON = dict[str, Any]
 GO_DIR, GO_LINK = 1 << 31, 1 << 27
@@ -44,19 +44,7 @@ class Choice:
 
 
 async def _targets(session: Session, service: str, choice: Choice) -> list[Container]:
-    found = [
-        one
-        for one in await list_containers(session.engine, session.project.name)
-        if one.service == service
-        and (choice.everything or not one.oneoff)
-        and (not choice.index or one.number == choice.index)
-    ]
-    if not found:
-        if session.project.services:
-            check_services(session, (service,))
-        number = f" #{choice.index}" if choice.index else ""
-        raise RunError(f'service "{service}"{number} has no container', hint="create it with up or create")
-    return found
+    return await service_containers(session, service, choice.index, oneoff=choice.everything)
 
 
 # -- out of a container ------------------------------------------------------------------------------
@@ -126,7 +114,9 @@ def landing(target: str, base: str, *, folder: bool, content: bool) -> Place:
             raise RunError(f"a folder cannot be copied over the file {target}")
         return Place(path.parent, path.name)
     if target.endswith("/") and not folder:
-        raise RunError(f"{target} is no folder", hint="create it first, or leave out the slash for a file of that name")
+        raise RunError(
+            f"{target} is no folder", hint="create it first, or leave out the slash for a file of that name"
+        )
     if not path.parent.is_dir():
         raise RunError(f"{path.parent} is no folder", hint="create it first")
     return Place(path.parent, path.name)

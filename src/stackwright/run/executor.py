@@ -57,9 +57,7 @@ def _places(limit: int) -> AbstractAsyncContextManager[object]:
     return asyncio.Semaphore(limit) if limit > 0 else nullcontext()
 
 
-async def together(
-    calls: Iterable[Callable[[], Coroutine[Any, Any, object]]], *, limit: int = 0
-) -> None:
+async def together(calls: Iterable[Callable[[], Coroutine[Any, Any, object]]], *, limit: int = 0) -> None:
     """Run coroutine functions side by side, at most `limit` at a time (0: all of them); the first failure cancels
     the rest and is raised as it is."""
     places = _places(limit)

@@ -30,6 +30,8 @@ class Images(Struct):
     quiet_pull: bool = False
     quiet_build: bool = False
     build_args: dict[str, str | None] = field(default_factory=dict)
+    memory: int | None = None
+    """Bytes that a build step may use, None for any number."""
     _running: dict[str, asyncio.Task[str]] = field(default_factory=dict)
 
     async def _once(self, key: str, work: Callable[[], Awaitable[str]]) -> str:
@@ -104,7 +106,10 @@ class Images(Struct):
     async def _pull(self, name: str, platform: str) -> None:
         emit = self.session.emit
         emit(Progress(name, "Pulling"))
-        async for message in self.session.engine.pull(name, platform=platform or None):
+        from stackwright.engine.credentials import credentials
+
+        auth = await credentials(name)
+        async for message in self.session.engine.pull(name, platform=platform or None, auth=auth):
             if "id" in message and not self.quiet_pull:
                 detail = message.get("progressDetail") or {}
                 emit(
@@ -181,6 +186,7 @@ class Images(Struct):
             no_cache=self.no_cache,
             arguments=self.build_args,
             quiet=self.quiet_build,
+            memory=self.memory,
         )
 
 

@@ -70,19 +70,24 @@ async def running_container(session: Session, service: str, index: int) -> Conta
     return found[0]
 
 
-async def service_container(session: Session, service: str, index: int) -> Container:
-    """The service's container number `index` (0: the first), running or not. Raises `RunError`."""
+async def service_containers(
+    session: Session, service: str, index: int, *, oneoff: bool = False
+) -> list[Container]:
+    """The service's containers, running or not, or number `index` of them; those of `run` with `oneoff`.
+
+    Raises `RunError` when there is none.
+    """
     found = [
         one
         for one in await list_containers(session.engine, session.project.name)
-        if one.service == service and not one.oneoff and (not index or one.number == index)
+        if one.service == service and (oneoff or not one.oneoff) and (not index or one.number == index)
     ]
     if not found:
         if session.project.services:
             check_services(session, (service,))
         number = f" #{index}" if index else ""
         raise RunError(f'service "{service}"{number} has no container', hint="create it with up or create")
-    return found[0]
+    return found
 
 
 async def execute(session: Session, service: str, command: Command) -> int:

@@ -44,7 +44,9 @@ async def await_condition(session: Session, watch: Watch, container: str, condit
     Raises `NotReady`.
     """
     if session.dry:
-        return {"service_healthy": "Healthy", "service_completed_successfully": "Exited"}.get(condition, "Started")
+        return {"service_healthy": "Healthy", "service_completed_successfully": "Exited"}.get(
+            condition, "Started"
+        )
     if condition == "service_completed_successfully":
         return await _completed(session, watch, container)
     state = await session.engine.inspect_container(container)

@@ -131,7 +131,7 @@ def _check(options: GlobalOptions) -> int:
     from stackwright.checks.rule import rules
     from stackwright.cli.check import findings
 
-    codes = tuple(code for code, rule in rules().items() if rule.family == "builds")
+    codes = tuple(code for code, rule in rules().items() if rule.family == "images and builds")
     result = findings(options, codes)
     if not result.findings:
         sys.stdout.write("Check complete, no warnings found.\n")

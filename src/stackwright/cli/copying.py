@@ -46,11 +46,11 @@ def cp(
 
     (giver, path), (taker, place) = split_path(source), split_path(target)
     if giver and taker:
-        raise click.UsageError(
+        raise click.ClickException(
             "copying between services is not supported: copy to a local folder first, then from there"
         )
     if not giver and not taker:
-        raise click.UsageError("unknown copy direction: write SERVICE:PATH for one of both")
+        raise click.ClickException("unknown copy direction: write SERVICE:PATH for one of both")
     project, _ = load_or_name(options, (giver or taker,))
     choice = copying.Choice(index, everything, archive, follow_link)
 

@@ -20,7 +20,6 @@ from stackwright.cli.progress import Live, colourful, columns
 from stackwright.engine.errors import ApiError
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import UpOptions
-from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Container
 from stackwright.run.down import end
 from stackwright.run.errors import NoSuchService, RunError
@@ -28,7 +27,7 @@ from stackwright.run.events import Note
 from stackwright.run.executor import together
 from stackwright.run.images import Images
 from stackwright.run.logs import Ended, Follower, Line
-from stackwright.run.session import Session, check_services, containers, observe
+from stackwright.run.session import Session, check_services, containers
 from stackwright.run.timeline import Timeline, process_start
 from stackwright.run.up import Up
 
@@ -63,7 +62,8 @@ class UpFlags(Struct, frozen=True, kw_only=True):
     abort_on_container_exit: bool = False
     abort_on_container_failure: bool = False
     exit_code_from: str | None = None
-    dry_run: bool = False
+    watch: bool = False
+    menu: bool | None = None
     yes: bool = False
 
     def options(self) -> UpOptions:
@@ -123,22 +123,6 @@ def print_timeline(timeline: Timeline, draw: str) -> None:
         sys.stderr.flush()
 
 
-async def dry_run(session: Session, flags: UpFlags) -> int:
-    """Print the plan with its reasons."""
-    project = session.project
-    check_services(session, flags.services)
-    names = graphs.closure(project, flags.services, no_deps=flags.no_deps)
-    observed = await observe(session, {image_name(project.name, project.services[name]) for name in names})
-    for step in graphs.up(project, observed, flags.options()).values():
-        if step.kind == "converge":
-            for decision in step.decisions:
-                sys.stdout.write(f"{decision.action:<9} {decision.name}: {decision.reason}\n")
-        elif step.kind in ("network", "volume", "remove") or (step.kind == "image" and step.reason != "here"):
-            verb = {"network": "create", "volume": "create", "image": "get", "remove": "remove"}[step.kind]
-            sys.stdout.write(f"{verb:<9} {step.kind} {step.subject}: {step.reason}\n")
-    return 0
-
-
 @contextmanager
 def interrupts(handler: object) -> Iterator[None]:
     """Call `handler()` on SIGINT and SIGTERM for as long as the context lasts."""
@@ -174,6 +158,8 @@ class Foreground:
         self.again = asyncio.Event()
         self.first: Ended | None = None
         self.stopping = asyncio.Event()
+        self.detached = False
+        self._watching: asyncio.Task[None] | None = None
         project = session.project
         if flags.exit_code_from:
             check_services(session, (flags.exit_code_from,))
@@ -243,7 +229,9 @@ class Foreground:
                     stopper = group.create_task(self.stopping.wait())
                     work = group.create_task(self._work(follower))
                     await asyncio.wait({stopper, work}, return_when=asyncio.FIRST_COMPLETED)
-                    if not work.done():
+                    if self.detached:
+                        work.cancel()
+                    elif not work.done():
                         await self._stop(work)
                     stopper.cancel()
             except BaseExceptionGroup as failures:
@@ -267,7 +255,54 @@ class Foreground:
             print_timeline(timeline, self.draw)
             follower.until_ended = True
             follower.expect(job.started)
-            await following
+            with self._menu(group):
+                if self.flags.watch:
+                    self._toggle_watch(group)
+                await following
+            if self._watching is not None:
+                self._watching.cancel()
+
+    @contextmanager
+    def _menu(self, group: asyncio.TaskGroup) -> Iterator[None]:
+        from stackwright.cli import menu
+
+        if not menu.wanted(self.flags.menu, self.session.environ):
+            yield
+            return
+
+        def detach() -> None:
+            self.detached = True
+            self.stopping.set()
+
+        sys.stderr.write("w: watch files   d: detach   Ctrl+C: stop\n")
+        with menu.keys({"w": partial(self._toggle_watch, group), "d": detach}):
+            yield
+
+    def _toggle_watch(self, group: asyncio.TaskGroup) -> None:
+        if self._watching is not None and not self._watching.done():
+            self._watching.cancel()
+            self.session.emit(Note("Watch disabled"))
+        else:
+            self._watching = group.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        from stackwright.run.develop import Watcher
+
+        lock = partial(
+            project_lock,
+            str(self.session.engine.address),
+            self.session.project.name,
+            self.session.emit,
+            self.patience,
+        )
+        try:
+            watcher = Watcher(
+                self.session, sorted(self.members), lock=lock, quiet=self.flags.quiet_build
+            )
+            watcher.check(self.flags.services)
+            await watcher.run()
+        except RunError as error:  # the services go on; only watching does not
+            self.session.emit(Note(error.message, warning=True))
 
     async def _stop(self, work: asyncio.Task[None]) -> None:
         """Stop everything; the output goes on until the end. A second interrupt kills."""
@@ -311,4 +346,6 @@ class Foreground:
             return 0
         if self.interrupted:
             return 130
+        if self.detached:
+            return 0
         return self.first.code if self.first is not None else 0

@@ -19,6 +19,7 @@ from stackwright.plan.observed import Container
 from stackwright.run import containers
 from stackwright.run.attach import converse
 from stackwright.run.errors import RunError
+from stackwright.run.events import Progress
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe
 from stackwright.run.session import containers as list_containers
@@ -94,6 +95,9 @@ async def execute(session: Session, service: str, command: Command) -> int:
     """`exec`: run the command in a running container; returns its exit code."""
     container = await running_container(session, service, command.index)
     engine = session.engine
+    if session.dry:
+        session.emit(Progress(containers.subject(container.name), "Exec", "done", " ".join(command.words)))
+        return 0
     exec_id = await engine.create_exec(
         container.id,
         {
@@ -162,6 +166,9 @@ async def run(session: Session, name: str, command: Command) -> int:
         stdin=command.stdin and not command.detach,
         aliases=command.use_aliases,
     )
+    if session.dry:
+        session.emit(Progress(containers.subject(shown), "Run", "done", " ".join(service.command or [])))
+        return 0
     if command.detach:
         await containers.start(session, service, container, shown)
         return 0

@@ -206,6 +206,10 @@ def create(
         scale=parse_scale(scale),
         no_start=True,
     )
+    if options.dry_run:
+        from stackwright.cli.planning import show_plan
+
+        return show_plan(options, project, flags.options(), flags.images)
 
     async def main() -> int:
         async with session(options, project, announce=True, change=True) as opened:

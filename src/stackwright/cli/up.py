@@ -55,7 +55,9 @@ def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
 @click.option("--abort-on-container-exit", is_flag=True, help="Stop all containers if any container stopped")
 @click.option("--abort-on-container-failure", is_flag=True, help="Stop all if any container failed")
 @click.option("--exit-code-from", help="Return the exit code of the selected service container")
-@click.option("-w", "--watch", is_flag=True, help="Watch source code and refresh containers when files change")
+@click.option(
+    "-w", "--watch", is_flag=True, help="Watch source code and refresh containers when files change"
+)
 @click.option("--menu/--no-menu", default=None, help="Enable interactive shortcuts when running attached")
 @click.option("-y", "--yes", is_flag=True, help="Assume yes; nothing is asked")
 @click.pass_obj
@@ -125,7 +127,14 @@ def _refuse_contradictions(detached: bool, flags: object) -> None:
         ("abort_on_container_exit", "abort_on_container_failure"),
     ]
     if detached:
-        for name in ("watch", "menu", "abort_on_container_exit", "abort_on_container_failure", "exit_code_from", "attach"):
+        for name in (
+            "watch",
+            "menu",
+            "abort_on_container_exit",
+            "abort_on_container_failure",
+            "exit_code_from",
+            "attach",
+        ):
             if given(name):
                 raise click.UsageError(f"--detach and --{name.replace('_', '-')} are incompatible")
     for left, right in pairs:

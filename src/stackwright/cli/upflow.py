@@ -81,13 +81,18 @@ class UpFlags(Struct, frozen=True, kw_only=True):
             renew_anonymous_volumes=self.renew_anon_volumes,
         )
 
-    def job(self, session: Session) -> Up:
-        """The run that they ask for."""
+    def images(self, session: Session) -> Images:
+        """How images are had."""
         build = False if self.no_build else (True if self.build else None)
-        images = Images(
+        return Images(
             session, pull=self.pull, build=build, quiet_pull=self.quiet_pull, quiet_build=self.quiet_build
         )
-        return Up(session, self.options(), images, self.timeout, Timeline(begin=process_start()))
+
+    def job(self, session: Session) -> Up:
+        """The run that they ask for."""
+        return Up(
+            session, self.options(), self.images(session), self.timeout, Timeline(begin=process_start())
+        )
 
 
 async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
@@ -296,9 +301,7 @@ class Foreground:
             self.patience,
         )
         try:
-            watcher = Watcher(
-                self.session, sorted(self.members), lock=lock, quiet=self.flags.quiet_build
-            )
+            watcher = Watcher(self.session, sorted(self.members), lock=lock, quiet=self.flags.quiet_build)
             watcher.check(self.flags.services)
             await watcher.run()
         except RunError as error:  # the services go on; only watching does not

@@ -337,9 +337,7 @@ def _moved(copies: dict[str, str]) -> list[str]:
     here = [path for path in sorted(copies) if os.path.lexists(path)]
     files = [path for path in here if not _is_folder(path)] or here
     gone = sorted(set(copies) - set(here))
-    return [
-        f"{word} {_shown(paths)}" for word, paths in (("copied", files), ("removed", gone)) if paths
-    ]
+    return [f"{word} {_shown(paths)}" for word, paths in (("copied", files), ("removed", gone)) if paths]
 
 
 def _shown(paths: list[str]) -> str:

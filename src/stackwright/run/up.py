@@ -113,6 +113,10 @@ class Up(Struct):
             decisions = decide(
                 self.session.project, service, self._observed, self._ids[name], self._wishes[name]
             )
+        if any(one.action == "recreate" for one in decisions):
+            from stackwright.run.planning import in_detail
+
+            decisions = await in_detail(self.session, service, decisions, self._ids[name])
         self._decisions[name] = decisions
         made: dict[str, str] = {}
 

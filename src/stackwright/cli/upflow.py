@@ -13,11 +13,11 @@ from functools import partial
 
 from msgspec import Struct, field
 
-from stackwright.cli import boots, waterfall
+from stackwright.cli import boots, runlog, waterfall
 from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
 from stackwright.cli.progress import Live, colourful, columns
-from stackwright.engine.errors import ApiError
+from stackwright.engine.errors import ApiError, EngineError
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import UpOptions
 from stackwright.plan.observed import Container
@@ -102,11 +102,25 @@ async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
         async with asyncio.timeout(flags.wait_timeout):
             timeline = await job.run()
     except TimeoutError:
-        raise RunError(f"the services are not ready after {flags.wait_timeout} s (--wait-timeout)") from None
+        error = RunError(f"the services are not ready after {flags.wait_timeout} s (--wait-timeout)")
+        note_down(session, job.timeline, error)
+        raise error from None
+    except (RunError, EngineError) as error:
+        note_down(session, job.timeline, error)
+        raise
     finish_progress(session)
-    boots.remember(session.project.directory, timeline)
+    note_down(session, timeline)
     print_timeline(timeline, draw)
     return 0
+
+
+def note_down(session: Session, timeline: Timeline, error: RunError | EngineError | None = None) -> None:
+    """Remember how long it took, and how it ended."""
+    project = session.project
+    failed = error.message.splitlines()[0] if error is not None else ""
+    runlog.remember(project.directory, project.name, timeline, engine=session.engine.kind, failed=failed)
+    if error is None:
+        boots.remember(project.directory, timeline)
 
 
 def finish_progress(session: Session) -> None:
@@ -253,10 +267,14 @@ class Foreground:
             async with project_lock(
                 str(self.session.engine.address), self.session.project.name, self.session.emit, self.patience
             ):
-                timeline = await job.run()
+                try:
+                    timeline = await job.run()
+                except (RunError, EngineError) as error:
+                    note_down(self.session, job.timeline, error)
+                    raise
             self.brought_up = True
             finish_progress(self.session)
-            boots.remember(self.session.project.directory, timeline)
+            note_down(self.session, timeline)
             print_timeline(timeline, self.draw)
             follower.until_ended = True
             follower.expect(job.started)

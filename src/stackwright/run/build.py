@@ -12,14 +12,14 @@ from stackwright.model.types import Build, Service
 from stackwright.plan import labels
 from stackwright.run import context as contexts
 from stackwright.run.errors import RunError, Unsupported
-from stackwright.run.events import Note, Output, Progress, printed
+from stackwright.run.events import Note, Output, Progress, Stage, printed
 from stackwright.run.session import Session, image_id, place
 
 NOT_PASSED_ON = ("secrets", "ssh", "additional_contexts", "entitlements", "privileged", "cache_to", "ulimits")
 """Keys for which the Engine API's classic builder has no place; said, never dropped in silence."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
-_STEP = re.compile(r"Step \d+/\d+ : (.*)")
+_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _CERTIFICATE_SIGNS = (
     "self-signed certificate",
     "self signed certificate",
@@ -112,6 +112,8 @@ async def build(
         ):
             for line in () if quiet else printed(str(message.get("stream", ""))):
                 session.emit(Output(name, line))
+                if (stage := _STEP.match(line)) is not None:
+                    session.emit(Stage(name, int(stage[1]), int(stage[2]), stage[3]))
     except BuildFailed as error:
         step = _failed_step(packed, error.output)
         raise _failed(session, service, error.message + step, error.output, where) from error
@@ -157,7 +159,7 @@ def _failed_step(packed: contexts.Packed, output: tuple[str, ...]) -> str:
     announced = [found for line in output if (found := _STEP.match(line))]
     if not announced:
         return ""
-    text = " ".join(announced[-1][1].split())
+    text = " ".join(announced[-1][3].split())
     dockerfile = parse(packed.dockerfile_text)
     every = [one for stage in dockerfile.stages for one in (stage.start, *stage.instructions)]
     lines = [one.line for one in every if " ".join(one.text.split()) == text]

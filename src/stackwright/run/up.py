@@ -16,7 +16,7 @@ from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
 from stackwright.run import containers, readiness, resources
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
-from stackwright.run.events import Note, Progress
+from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
@@ -41,6 +41,7 @@ class Up(Struct):
     started: set[str] = field(default_factory=set)
     _decisions: dict[str, list[Decision]] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
+    _gates: dict[str, str] = field(default_factory=dict)
     _wishes: dict[str, Wish] = field(default_factory=dict)
     _observed: Observed = field(default_factory=Observed)
     _watch: Watch = field(default_factory=Watch)
@@ -57,6 +58,7 @@ class Up(Struct):
         self._observed = await observe(session, wanted)
         self._wishes = graphs.wishes(project, self._observed, self.options, names)
         graph = graphs.up(project, self._observed, self.options)
+        self._gates = {step.subject: step.reason for step in graph.values() if step.kind == "start"}
         self._orphans()
         async with watching(session.engine, project.name) as self._watch:
             try:
@@ -136,8 +138,16 @@ class Up(Struct):
             if decision.name in made:
                 await containers.restore_name(self.session, decision, made[decision.name])
         self.made[name] = dict(sorted(made.items()))
+        self._say_held(name, decisions)
         if self.options.no_start:
             await self._swap(name)
+
+    def _say_held(self, name: str, decisions: list[Decision]) -> None:
+        gates = self._gates.get(name, "")
+        if gates and not self.options.no_start:
+            for decision in decisions:
+                if decision.action in ("create", "recreate", "start"):
+                    self.session.emit(Held(containers.subject(decision.name), gates))
 
     async def _swap(self, name: str) -> None:
         replaced = [one for one in self._decisions[name] if one.action == "recreate"]

@@ -56,6 +56,7 @@ class Findings(Struct):
     meaning: str = ""
     probes: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
 
 class ServiceFailed(RunError):

@@ -23,6 +23,10 @@ OTHER_VERBS = {
 
 ADDED: dict[str, set[str]] = {
     "": {"--environment", "--engine", "--images", "--lock-timeout", "--no-host-ca", "--version"},
+    "config": {"--origins"},
+    "logs": {"--grep", "--level", "--json"},
+    "run": {"--no-tty"},  # exec's spelling; --no-TTY is taken too
+    "start": {"--wait", "--wait-timeout"},  # of docker compose 5
 }
 """Flags that only we have on the real tool's verbs."""
 

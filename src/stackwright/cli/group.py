@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -102,8 +103,56 @@ def _dry_run() -> click.Option:
     )
 
 
+TRUE, FALSE = frozenset(("1", "t", "true")), frozenset(("0", "f", "false"))
+"""How Go's flags spell a boolean; scripts written for docker compose do so too: `--prune=false`."""
+
+
+def _take_go_booleans(command: click.Command) -> None:
+    """Let switches of the command be written with a value."""
+    switches = {
+        name: option
+        for option in command.params
+        if isinstance(option, click.Option) and option.is_flag
+        for name in option.opts
+    }
+    values = {
+        name
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_flag
+        for name in option.opts
+    }
+    plain: Any = command.parse_args
+
+    def parse_args(context: click.Context, args: list[str]) -> list[str]:
+        end = len(args) if context.allow_interspersed_args else _end_of_flags(args, values)
+        words = [word for one in args[:end] for word in _as_switch(one, switches)]
+        return list(plain(context, [*words, *args[end:]]))
+
+    setattr(command, "parse_args", parse_args)  # noqa: B010 - a method of this one command
+
+
+def _end_of_flags(args: list[str], values: set[str]) -> int:
+    """Where the first word is that is no flag of ours, nor the value of one: a command of somebody else begins there."""
+    index = 0
+    while index < len(args) and args[index].startswith("-") and args[index] != "--":
+        index += 2 if args[index] in values else 1
+    return min(index, len(args))
+
+
+def _as_switch(word: str, switches: dict[str, click.Option]) -> list[str]:
+    name, equals, value = word.partition("=")
+    option = switches.get(name) if equals else None
+    if option is None or value.lower() not in TRUE | FALSE:
+        return [word]
+    if value.lower() in TRUE:
+        return [name]
+    return option.secondary_opts[:1]
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are looked up."""
+
+    _adapted: set[str] = set()  # noqa: RUF012 - one group, one set
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -114,8 +163,11 @@ class LazyGroup(click.Group):
         module, _, attribute = VERBS[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
-        if cmd_name in DRY and not any(one.name == "dry_run" for one in command.params):
-            command.params.append(_dry_run())
+        if cmd_name not in self._adapted:
+            self._adapted.add(cmd_name)
+            if cmd_name in DRY:
+                command.params.append(_dry_run())
+            _take_go_booleans(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

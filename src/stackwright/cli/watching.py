@@ -108,10 +108,13 @@ def _event_line(message: dict[str, Any], attributes: dict[str, str], *, as_json:
 @click.command()
 @click.argument("service")
 @click.option("--index", type=int, default=0, help="Index of the container if service has multiple replicas")
+@click.option("--detach-keys", default="", help="Override the key sequence for detaching from a container")
 @click.option("--no-stdin", is_flag=True, help="Do not attach STDIN")
 @click.option("--sig-proxy/--no-sig-proxy", default=True, help="Proxy all received signals to the process")
 @click.pass_obj
-def attach(options: GlobalOptions, service: str, index: int, no_stdin: bool, sig_proxy: bool) -> int:
+def attach(
+    options: GlobalOptions, service: str, index: int, detach_keys: str, no_stdin: bool, sig_proxy: bool
+) -> int:
     """Attach local standard input, output, and error streams to a service's running container."""
     from stackwright.run.attach import converse
     from stackwright.run.oneoff import forwarding, running_container
@@ -128,9 +131,16 @@ def attach(options: GlobalOptions, service: str, index: int, no_stdin: bool, sig
             async def resize(rows: int, columns: int) -> None:
                 await engine.resize_container(one.id, rows, columns)
 
-            async with await engine.attach(one.id, stdin=stdin, tty=tty) as stream:
+            if opened.dry:
+                return 0
+            stream = await engine.attach(one.id, stdin=stdin, tty=tty, detach_keys=detach_keys)
+            async with stream:
                 with forwarding(opened, one.id, active=sig_proxy and not tty):
                     await converse(stream, stdin=stdin, tty=tty, resize=resize)
+            # The stream ended: with the container, or because somebody typed the detach keys.
+            if tty and (await engine.inspect_container(one.id))["State"].get("Running"):
+                sys.stderr.write("\nread escape sequence\n")
+                return 0
             return await engine.wait_container(one.id)
 
     return run(main)

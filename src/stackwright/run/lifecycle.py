@@ -20,6 +20,7 @@ from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.session import Session, check_services
 from stackwright.run.session import containers as list_containers
+from stackwright.run.stopping import patiently
 from stackwright.run.up import hooks
 from stackwright.run.watch import watching
 
@@ -150,7 +151,8 @@ async def restart(
     async def one(container: Container) -> None:
         session.emit(Progress(subject(container.name), "Restarting"))
         await pre_stop(session, container)
-        await session.engine.restart_container(container.id, timeout=timeout)
+        request = session.engine.restart_container(container.id, timeout=timeout)
+        await patiently(session, container.id, container.name, request, timeout)
         session.emit(Progress(subject(container.name), "Started", "done"))
 
     async def perform(step: Step) -> None:

@@ -22,6 +22,7 @@ from stackwright.run.explain import explain
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe, place
 from stackwright.run.session import containers as list_containers
+from stackwright.run.stopping import patiently
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
@@ -171,7 +172,8 @@ class Up(Struct):
                 self.session.emit(
                     Progress(containers.subject(decision.name), "Restarting", detail=decision.reason)
                 )
-                await self.session.engine.restart_container(container, timeout=self.timeout)
+                request = self.session.engine.restart_container(container, timeout=self.timeout)
+                await patiently(self.session, container, decision.name, request, self.timeout)
                 self.session.emit(Progress(containers.subject(decision.name), "Started", "done"))
                 return
             if decision.container is not None and decision.container.state == "paused":

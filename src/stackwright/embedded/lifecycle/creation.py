@@ -17,7 +17,12 @@ from stackwright.embedded.lifecycle.mounts import parse_volumes_from, plan_mount
 from stackwright.embedded.lifecycle.names import invent_name
 from stackwright.embedded.lifecycle.naming import network_mode
 from stackwright.embedded.lifecycle.ports import check_ports
-from stackwright.embedded.lifecycle.privileges import capabilities, security_options
+from stackwright.embedded.lifecycle.privileges import (
+    capabilities,
+    check_sysctls,
+    device_allowances,
+    security_options,
+)
 from stackwright.embedded.lifecycle.record import Container, MountPoint, now_ns
 from stackwright.embedded.lifecycle.restart import check_policy
 from stackwright.embedded.lifecycle.services import Services
@@ -150,6 +155,13 @@ def check_host_config(host: HostConfig) -> list[str]:
     check_policy(host.restart_policy, auto_remove=host.auto_remove)
     capabilities(as_words(host.cap_add), as_words(host.cap_drop))
     security_options(host.security_opt)
+    device_allowances(host.device_cgroup_rules)
+    check_sysctls(
+        host.sysctls,
+        own_network=network_mode(host) != "host",
+        own_ipc=host.ipc_mode != "host",
+        own_uts=host.uts_mode != "host",
+    )
     log_config(host.log_config)
     if 0 < host.memory < _SMALLEST_MEMORY:
         raise BadParameter("Minimum memory limit allowed is 6MB")

@@ -86,20 +86,20 @@ def _load(
             layers.hold(diff_id)
         held.append(diff_id)
         size += layer.size
-    image_id = catalogue.add(image.config.decode(), size=size)
-    names = []
-    for name in image.names:
-        reference = Reference.parse(name).tagged()
-        before = catalogue.name(reference, image_id)
-        if before and before != image_id:
+    references = [Reference.parse(name).tagged() for name in image.names]
+    with catalogue.transaction():  # a removal sees the image with its names or not at all
+        image_id = catalogue.add(image.config.decode(), size=size)
+        before = [catalogue.name(reference, image_id) for reference in references]
+    for reference, old in zip(references, before, strict=True):
+        if old and old != image_id:
             progress(
                 {
                     "stream": f"The image {reference.familiar} already exists, renaming the old one with ID "
-                    f"{before} to empty string\n"
+                    f"{old} to empty string\n"
                 }
             )
-        names.append(reference.familiar)
         progress({"stream": f"Loaded image: {reference.familiar}\n"})
+    names = [reference.familiar for reference in references]
     if not names:
         progress({"stream": f"Loaded image ID: {image_id}\n"})
     return image_id, tuple(names)
@@ -111,7 +111,7 @@ def check_config(config: bytes) -> list[str]:
         document = json.loads(config)
         diff_ids = document["rootfs"]["diff_ids"] or []
         ok = isinstance(document.get("config") or {}, dict) and all(map(_DIGEST.fullmatch, diff_ids))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         ok, diff_ids = False, []
     if not ok:
         raise BadArchive("an image configuration in the archive can't be read")

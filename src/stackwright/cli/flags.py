@@ -15,6 +15,7 @@ class GlobalOptions:
         "all_resources",
         "ansi",
         "engine",
+        "engine_health",
         "env_files",
         "environment",
         "files",
@@ -39,6 +40,7 @@ class GlobalOptions:
         self.images: str = "auto"
         self.all_resources: bool = False
         self.host_ca: bool = True
+        self.engine_health: bool = False
 
 
 class Flag:
@@ -87,6 +89,12 @@ FLAGS: tuple[Flag, ...] = (
         choices=("auto", "registry", "recipe"),
     ),
     Flag(("--all-resources",), "all_resources", "Include resources not used by services", const=True),
+    Flag(
+        ("--engine-health",),
+        "engine_health",
+        "Wait for the engine's own health verdict: no early probes",
+        const=True,
+    ),
     Flag(
         ("--no-host-ca",),
         "host_ca",

@@ -89,6 +89,7 @@ async def session(
                     show,
                     images=cast("ImageSource", options.images),
                     host_ca=options.host_ca,
+                    engine_health=options.engine_health,
                     environ={**project.environment} or dict(os.environ),
                     environment_files=tuple(options.env_files),
                 )

@@ -50,6 +50,9 @@ def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
 @click.option("--abort-on-container-failure", is_flag=True, help="Stop all if any container failed")
 @click.option("--exit-code-from", help="Return the exit code of the selected service container")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and why; change nothing")
+@click.option(
+    "--engine-health", is_flag=True, help="Wait for the engine's own health verdict: no early probes"
+)
 @click.option("-y", "--yes", is_flag=True, help="Assume yes; nothing is asked")
 @click.pass_obj
 def up(options: GlobalOptions, /, **flags: object) -> int:
@@ -57,6 +60,7 @@ def up(options: GlobalOptions, /, **flags: object) -> int:
     from stackwright.cli.upflow import UpFlags, dry_run, foreground, in_background
 
     values = dict(flags)
+    options.engine_health |= bool(values.pop("engine_health"))
     values["scale"] = parse_scale(values["scale"])  # type: ignore[arg-type]
     wanted = UpFlags(**values)  # type: ignore[arg-type]
     _refuse_contradictions(wanted.detach or wanted.wait, wanted)

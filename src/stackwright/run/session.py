@@ -25,6 +25,8 @@ class Session(Struct):
     sink: Sink = ignore
     images: ImageSource = "auto"
     host_ca: bool = True
+    engine_health: bool = False
+    """Only the engine's own verdict makes a service healthy: no probes of ours."""
     environ: Mapping[str, str] = field(default_factory=dict)
     environment_files: tuple[str, ...] = ()
 

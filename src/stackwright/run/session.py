@@ -54,7 +54,7 @@ async def observe(session: Session, image_names: set[str]) -> Observed:
         ids = {name: group.create_task(image_id(engine, name)) for name in sorted(image_names)}
     return Observed(
         containers=found.result(),
-        networks=frozenset(one["Name"] for one in networks.result()),
+        networks={one["Name"]: str(one.get("Id") or "") for one in networks.result()},
         volumes=frozenset(one["Name"] for one in volumes.result()),
         images={name: task.result() for name, task in ids.items() if task.result()},
     )

@@ -33,7 +33,9 @@ def container(of: Project, service: str, number: int = 1, **changes: Any) -> Con
 def decisions(
     of: Project, found: list[Container], *, scale: int = 1, image: str = "sha256:1", **wish: Any
 ) -> list[Decision]:
-    return decide(of, of.services["web"], Observed(tuple(found), {"demo_default": "n1"}), image, Wish(scale, **wish))
+    return decide(
+        of, of.services["web"], Observed(tuple(found), {"demo_default": "n1"}), image, Wish(scale, **wish)
+    )
 
 
 def actions(found: list[Decision]) -> list[str]:

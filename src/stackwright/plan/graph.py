@@ -218,7 +218,7 @@ def halt(
     """Stop containers (and remove them with `discard`): a service stops after everything that needs it has.
 
     Removing goes on beside the next stops. `networks` go as soon as nothing that runs is connected to them; with
-    `held`, as soon as nothing at all is (Podman counts stopped containers).
+    `held`, as soon as nothing at all is (some engines count stopped containers, for a moment or for good).
     """
     by_service: dict[str, list[Container]] = {}
     for one in containers:

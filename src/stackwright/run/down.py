@@ -42,7 +42,9 @@ async def end(
         do = halt if step.kind == "halt" else discard_
         await together([partial(do, container) for container in step.containers])
 
-    held = session.engine.kind == "podman"
+    held = (
+        session.engine.kind != "embedded"
+    )  # Docker lets go of a network a moment after the stop, Podman never
     await execute(graphs.halt(found, discard=discard, networks=networks, held=held), perform)
 
 

@@ -17,6 +17,7 @@ class GlobalOptions:
         "compatibility",
         "dry_run",
         "engine",
+        "engine_health",
         "env_files",
         "environment",
         "files",
@@ -49,6 +50,7 @@ class GlobalOptions:
         self.parallel: str | None = None
         self.lock_timeout: str | None = None
         self.verbose: bool = False
+        self.engine_health: bool = False
 
 
 class Flag:
@@ -109,6 +111,12 @@ FLAGS: tuple[Flag, ...] = (
     Flag(("--no-ansi",), "ansi", "The same as --ansi never", const="never", hidden=True),
     Flag(("--verbose",), "verbose", "Accepted as docker compose accepts it", const=True, hidden=True),
     Flag(("--workdir",), "project_directory", "The same as --project-directory", hidden=True),
+    Flag(
+        ("--engine-health",),
+        "engine_health",
+        "Wait for the engine's own health verdict: no early probes",
+        const=True,
+    ),
     Flag(
         ("--no-host-ca",),
         "host_ca",

@@ -101,6 +101,7 @@ async def session(
                     emit,
                     images=cast("ImageSource", options.images),
                     host_ca=options.host_ca,
+                    engine_health=options.engine_health,
                     environ=environ,
                     environment_files=tuple(options.env_files),
                     parallel=_parallel(options, environ),

@@ -28,6 +28,8 @@ class Session(Struct):
     sink: Sink = ignore
     images: ImageSource = "auto"
     host_ca: bool = True
+    engine_health: bool = False
+    """Only the engine's own verdict makes a service healthy: no probes of ours."""
     environ: Mapping[str, str] = field(default_factory=dict)
     environment_files: tuple[str, ...] = ()
     parallel: int = 0
@@ -69,7 +71,7 @@ async def observe(session: Session, image_names: set[str]) -> Observed:
         ids = {name: group.create_task(image_id(engine, name)) for name in sorted(image_names)}
     return Observed(
         containers=found.result(),
-        networks=frozenset(one["Name"] for one in networks.result()),
+        networks={one["Name"]: str(one.get("Id") or "") for one in networks.result()},
         volumes=frozenset(one["Name"] for one in volumes.result()),
         images={name: task.result() for name, task in ids.items() if task.result()},
     )

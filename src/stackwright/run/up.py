@@ -46,6 +46,7 @@ class Up(Struct):
     _wishes: dict[str, Wish] = field(default_factory=dict)
     _observed: Observed = field(default_factory=Observed)
     _watch: Watch = field(default_factory=Watch)
+    _healthy: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> Timeline:
         """Bring the services up. Raises what went wrong; what was made by then stays."""
@@ -67,6 +68,7 @@ class Up(Struct):
             except (RunError, EngineError):
                 await self._say_what_stays()
                 raise
+            await self._second_thoughts()
         self.timeline.close()
         return self.timeline
 
@@ -80,6 +82,14 @@ class Up(Struct):
             if states:
                 shown = ", ".join(states[:8]) + (f" and {len(states) - 8} more" if len(states) > 8 else "")
                 self.session.emit(Note(f"Left as they are: {shown} (down removes them)"))
+
+    async def _second_thoughts(self) -> None:
+        """The engine's later verdict counts: who passed our probe and is unhealthy by now has failed."""
+        for container, name in self._healthy.items():
+            if self._watch.verdict(container) == "unhealthy":
+                state = await self.session.engine.inspect_container(container)
+                outcome = readiness.NotReady("its health check failed", state)
+                raise await explain(self.session, name, container, outcome)
 
     def _orphans(self) -> None:
         found = graphs.orphans(self.session.project, self._observed)
@@ -197,6 +207,8 @@ class Up(Struct):
             except readiness.NotReady as outcome:
                 session.emit(Progress(subject, "Error", "error", outcome.why))
                 raise await explain(session, name, container, outcome) from None
+            if text == "Healthy":
+                self._healthy[container] = name
             session.emit(Progress(subject, text, "done"))
 
         try:

@@ -14,6 +14,7 @@ class GlobalOptions:
     __slots__ = (
         "all_resources",
         "ansi",
+        "context",
         "engine",
         "env_files",
         "environment",
@@ -36,6 +37,7 @@ class GlobalOptions:
         self.progress: str = "auto"
         self.ansi: str = "auto"
         self.engine: str | None = None
+        self.context: str | None = None
         self.images: str = "auto"
         self.all_resources: bool = False
         self.host_ca: bool = True
@@ -80,6 +82,7 @@ FLAGS: tuple[Flag, ...] = (
         "Container engine to use",
         choices=("auto", "docker", "podman", "embedded"),
     ),
+    Flag(("--context",), "context", "Docker context to use: the engine that it names"),
     Flag(
         ("--images",),
         "images",

@@ -74,11 +74,11 @@ async def session(
 
     `announce` says which engine `auto` chose, and why. `change` holds the project's lock.
     """
-    choice = choose(options.engine)
+    choice = choose(options.engine, context=options.context)
     with printer("quiet" if quiet else options.progress, options.ansi) as show:
         client = await connect(choice)
-        if announce and choice.spawn and options.engine is None:
-            show(Note(f"Using the embedded engine: {choice.reason}"))
+        if announce and choice.found:
+            show(Note(choice.announcement()))
         for warning in project.warnings:
             show(Note(warning, warning=True))
         async with _ticking(show), _locked(choice.address, project.name, show, change):

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from stackwright.engine.connection import Connection
 from stackwright.engine.errors import EngineGone, ProtocolError
-from stackwright.engine.http import CHUNK, Connection
+from stackwright.engine.http import CHUNK
 
 STDOUT, STDERR = 1, 2
 

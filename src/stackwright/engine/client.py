@@ -14,7 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from stackwright.engine.address import Address
-from stackwright.engine.errors import BuildFailed, EngineUnavailable, NotFound, ProtocolError, PullFailed
+from stackwright.engine.errors import (
+    ApiError,
+    BuildFailed,
+    EngineUnavailable,
+    NotFound,
+    ProtocolError,
+    PullFailed,
+)
 from stackwright.engine.http import Body, Response, Transport
 from stackwright.engine.streams import Chunk, Stream, demultiplex, json_lines, raw
 
@@ -60,6 +67,8 @@ class EngineClient:
                 f"the engine at {self.address} does not answer within {timeout:g} s",
                 hint="it may be starting, or stuck: see its log",
             ) from error
+        except ApiError as error:
+            raise _no_engine(self.address, error) from error
         try:
             major, minor = (int(part) for part in headers.get("api-version", "1.24").split("."))
         except ValueError as error:
@@ -319,8 +328,6 @@ class EngineClient:
         self, reference: str, *, platform: str | None = None, auth: Mapping[str, str] | None = None
     ) -> AsyncIterator[JSON]:
         """ImageCreate from a registry: progress messages. Raises `PullFailed`."""
-        from stackwright.engine.errors import ApiError
-
         name, tag = split_reference(reference)
         headers = (
             {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()} if auth else {}
@@ -461,6 +468,15 @@ def split_reference(reference: str) -> tuple[str, str]:
         return name, digest
     head, colon, tag = reference.rpartition(":")
     return (head, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def _no_engine(address: Address, error: ApiError) -> EngineUnavailable:
+    if "HTTPS server" in error.message:
+        return EngineUnavailable(
+            f"the engine at {address} wants TLS",
+            hint="set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem",
+        )
+    return EngineUnavailable(f"the engine at {address} answers with status {error.status}: {error.message}")
 
 
 def _stamp(seconds: float | None) -> str | None:

@@ -48,7 +48,8 @@ def context(keys: Tls) -> ssl.SSLContext:
 async def dial(address: Address, keys: Tls) -> Connection:
     """Connect and shake hands. Raises `EngineUnavailable` where one does not trust the other, or `OSError`."""
     made = context(keys)
-    reader, writer = await asyncio.open_connection(address.host, address.port)
+    network = await wrap(host=address.host, port=address.port)
+    reader, writer = network.reader, network.writer
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = made.wrap_bio(incoming, outgoing, server_hostname=keys.server_name or address.host)
     try:

@@ -12,18 +12,20 @@ _MISSING = "(nothing)"
 def differences(theirs: list[Any], ours: list[Any]) -> dict[str, tuple[Any, Any]]:
     """Path to (theirs, ours), for all that differs."""
     found: dict[str, tuple[Any, Any]] = {}
-    for index, (left, right) in enumerate(zip(theirs, ours, strict=True), 1):
-        where = f"{index} {left['do']}"
+    by_step = [{one["step"]: one for one in side} for side in (theirs, ours)]
+    for step in sorted({*by_step[0], *by_step[1]}):
+        left, right = (side.get(step, {}) for side in by_step)
+        where = f"{step} {(left or right)['do']}"
         _walk(where, _compared(left), _compared(right), found)
     return found
 
 
 def _compared(shown: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in shown.items() if key not in ("do", "stderr")}
+    return {key: value for key, value in shown.items() if key not in ("step", "do", "stderr")}
 
 
 def _walk(path: str, left: Any, right: Any, found: dict[str, tuple[Any, Any]]) -> None:
-    if left == right or left == ANYTHING:
+    if left in (right, ANYTHING):
         return
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted({*left, *right}):

@@ -151,7 +151,10 @@ class EngineView:
         if isinstance(value, list):
             cleaned = [self._deep(one) for one in value]
             plain = all(isinstance(one, str) for one in cleaned)
-            return sorted(cleaned) if plain and not cleaned[:1] == ["sh"] else cleaned
+            if plain and cleaned[:1] != ["sh"]:
+                return sorted(cleaned)
+            named = all(isinstance(one, dict) and "Name" in one for one in cleaned)
+            return sorted(cleaned, key=lambda one: str(one["Name"])) if named else cleaned
         return self._plain(value) if isinstance(value, str) else value
 
     def _networks(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tests.scenarios import normal
 from tests.scenarios.engine_view import EngineView
 from tests.scenarios.scenario import Scenario, Step, filled
 
-SECONDS = 60
+SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def play(scenario: Scenario, tool: Tool, folder: Path, project: str) -> list[Any
         for name, text in scenario.files.items():
             _write(folder, name, filled(text, project, str(folder)))
         return [
-            {"do": _title(step), **shown}
-            for step in scenario.steps
+            {"step": number, "do": _title(step), **shown}
+            for number, step in enumerate(scenario.steps, 1)
             if (shown := _do(step, scenario, tool, view, folder, project)) is not None
         ]
     finally:
@@ -91,12 +91,12 @@ def _do(
             ["docker", *words], env=tool.environ(), capture_output=True, text=True, timeout=SECONDS
         )
         assert done.returncode == 0, f"docker {step.what}: {done.stderr}"
-    elif step.kind == "until":
-        for name, state in step.what.items():
-            _until(lambda name=name, state=state: _is(view, name, state), f"{name} {state}", view)  # type: ignore[misc]
     else:
-        for name, text in step.what.items():
-            _until(lambda name=name, text=text: _said(view, name, text), f'{name} to say "{text}"', view)  # type: ignore[misc]
+        condition = _is if step.kind == "until" else _said
+        for name, what in step.what.items():
+            shown = filled(name, project, str(folder))
+            if not _reached(lambda shown=shown, what=what: condition(view, shown, what), SECONDS):  # type: ignore[misc]
+                return {"reached": False}
     return None
 
 
@@ -125,11 +125,13 @@ def _command(words: Sequence[str], step: Step, tool: Tool, folder: Path, project
     }
 
 
-def _until(condition: Any, what: str, view: EngineView) -> None:
-    deadline = time.monotonic() + SECONDS
+def _reached(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited for {what}: {view.look(('containers',))}"
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.03)
+    return True
 
 
 def _is(view: EngineView, name: str, state: str) -> bool:

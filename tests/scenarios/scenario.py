@@ -83,9 +83,9 @@ def _step(entry: str | dict[str, Any]) -> Step:
     kind = next(name for name in ("run", "write", "docker", "until", "said", "look") if name in entry)
     unknown = set(entry) - {kind, "stdout", "stdin", "env", "in"}
     assert not unknown, unknown
-    return Step(
-        kind, entry[kind], entry.get("stdout", "text"), entry.get("stdin", ""), entry.get("env", {}), entry.get("in", "")
-    )  # fmt: skip
+    stdout = entry.get("stdout", "text") or "no"  # YAML reads a bare `no` as false
+    assert stdout in ("text", "sorted", "json", "no"), stdout
+    return Step(kind, entry[kind], stdout, entry.get("stdin", ""), entry.get("env", {}), entry.get("in", ""))
 
 
 def filled(text: str, project: str, folder: str) -> str:

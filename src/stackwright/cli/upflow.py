@@ -9,8 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct, field
 
 from stackwright.cli import boots, waterfall
 from stackwright.cli.lock import project_lock
@@ -32,8 +33,7 @@ from stackwright.run.timeline import Timeline, process_start
 from stackwright.run.up import Up
 
 
-@dataclass(frozen=True, kw_only=True)
-class UpFlags:
+class UpFlags(Struct, frozen=True, kw_only=True):
     """The flags of `up`, as given."""
 
     services: tuple[str, ...] = ()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
+=======
+from urllib.parse import urlsplit
+>>>>>>> main
+
+from msgspec import Struct
 
 from stackwright.engine.errors import EngineUnavailable
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True, slots=True)
 class Tls:
     """Keys for TLS: a folder with `ca.pem`, `cert.pem` and `key.pem`, each of which may be missing.
@@ -29,6 +36,10 @@ class Address:
     `unix`: `path`. `tcp`: `host`, `port`, perhaps `tls`. `ssh`: `host`, perhaps `user`, `port` (0: ssh's own)
     and the `path` of a socket over there.
     """
+=======
+class Address(Struct, frozen=True):
+    """A parsed `DOCKER_HOST`. Either `path` (unix) or `host` and `port` (tcp) is set."""
+>>>>>>> main
 
     scheme: str
     path: str = ""

@@ -10,11 +10,16 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+<<<<<<< HEAD
 from stackwright.engine import contexts, daemon, podman
 from stackwright.engine.address import Address, Tls
+=======
+from msgspec import Struct
+
+from stackwright.engine import daemon
+>>>>>>> main
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineUnavailable
 
@@ -22,8 +27,7 @@ CHOICES = ("auto", "docker", "podman", "embedded")
 DOCKER_SOCKETS = ("/var/run/docker.sock",)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Which engine was chosen and why; `spawn` tells that it is ours and may have to be started."""
 
     kind: str

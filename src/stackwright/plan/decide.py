@@ -6,8 +6,9 @@ volumes are those of the model. Every decision carries its reason for people to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from stackwright.model.project import Project
 from stackwright.model.types import Service
@@ -18,8 +19,7 @@ Action = Literal["keep", "start", "create", "recreate", "restart", "remove"]
 Policy = Literal["diverged", "force", "never"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What happens to one container. `container` is the one that exists, None for `create`."""
 
     action: Action
@@ -30,8 +30,7 @@ class Decision:
     container: Container | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """How to decide for a service: how many containers, and when an old one is replaced."""
 
     scale: int

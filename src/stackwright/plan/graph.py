@@ -12,8 +12,9 @@ moment its conditions hold.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from stackwright.model.project import Project
 from stackwright.plan.decide import Decision, Policy, Wish, decide, shares
@@ -26,8 +27,7 @@ Condition = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing to do. `subject` is a service, network or volume key, or a container's name."""
 
     id: str
@@ -42,8 +42,7 @@ class Step:
     """Its failure is a warning: every dependent said `required: false`."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpOptions:
+class UpOptions(Struct, frozen=True):
     """What `up` and `create` were asked to do."""
 
     services: tuple[str, ...] = ()

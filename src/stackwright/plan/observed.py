@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from stackwright.plan import labels
 
@@ -12,8 +13,7 @@ _EXIT = re.compile(r"Exited \((\d+)\)")
 _HEALTH = {"(healthy)": "healthy", "(unhealthy)": "unhealthy", "(health: starting)": "starting"}
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A container as ContainerList describes it."""
 
     id: str
@@ -92,8 +92,7 @@ class Container:
         return next((word for sign, word in _HEALTH.items() if sign in self.status), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Everything of one project on an engine, and the local ids of the images it names."""
 
     containers: tuple[Container, ...] = ()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
 class RunError(Exception):
@@ -49,8 +49,7 @@ class Unsupported(RunError):
     code = "run.unsupported"
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """What is known about a container that failed."""
 
     exit_code: int | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from stackwright.engine.client import split_reference
 from stackwright.engine.errors import PullFailed
@@ -15,8 +16,7 @@ from stackwright.run.events import Note, Output, Progress, Transfer, printed
 from stackwright.run.session import Session, image_id, place
 
 
-@dataclass(slots=True)
-class Images:
+class Images(Struct):
     """Ensures images once each per command, however many services share them.
 
     `pull`: always, missing, never, or None for each service's own `pull_policy`.

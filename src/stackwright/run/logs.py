@@ -7,7 +7,8 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineError, NotFound
@@ -16,8 +17,7 @@ from stackwright.plan.observed import Container
 from stackwright.run.session import containers as list_containers
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of output. `time` is the engine's RFC 3339 text with nanoseconds."""
 
     container: Container
@@ -26,8 +26,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A container's process ended."""
 
     container: Container
@@ -112,6 +111,7 @@ class Follower:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._started: set[str] = set()
+        """Ids of containers started since we joined and not followed yet."""
         self._finished: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -147,11 +147,9 @@ class Follower:
     async def _attach(self, group: asyncio.TaskGroup) -> bool:
         found = [one for one in await list_containers(self.engine, self.project) if self.wanted(one)]
         for one in found:
-            # A container that ended between two looks is read to its end too, once.
-            fresh = (
-                one.id not in self.last and one.state != "created" and one.created >= self._joined_since - 1
-            )
-            if one.id not in self._tasks and (one.state in ("running", "paused") or fresh):
+            # Who was started since we joined is read to its end also if that came between two looks.
+            if one.id not in self._tasks and (one.state in ("running", "paused") or one.id in self._started):
+                self._started.discard(one.id)
                 self._tasks[one.id] = group.create_task(self._follow(one))
         return any(one.running for one in found)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from stackwright.engine.client import EngineClient
 from stackwright.model.project import Project
@@ -16,8 +17,7 @@ from stackwright.run.events import Event, Sink, ignore
 ImageSource = Literal["auto", "registry", "recipe"]
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """One command on one project. `environ` is the environment of the command."""
 
     engine: EngineClient

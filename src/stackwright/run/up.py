@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct, field
 
 from stackwright.engine.errors import EngineError
 from stackwright.plan import graph as graphs
@@ -25,8 +26,7 @@ from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
 
-@dataclass(slots=True)
-class Up:
+class Up(Struct):
     """One `up`. After `run`, `made` has each service's container ids by container name.
 
     `started` holds the ids of those that this run started.

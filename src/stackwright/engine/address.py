@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
-=======
-from urllib.parse import urlsplit
->>>>>>> main
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from stackwright.engine.errors import EngineUnavailable
 
 
-<<<<<<< HEAD
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(Struct, frozen=True):
     """Keys for TLS: a folder with `ca.pem`, `cert.pem` and `key.pem`, each of which may be missing.
 
     `verify`: whether the engine must prove with a certificate who it is; `server_name`: of whom, if not
@@ -29,17 +22,12 @@ class Tls:
     server_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """A parsed address.
 
     `unix`: `path`. `tcp`: `host`, `port`, perhaps `tls`. `ssh`: `host`, perhaps `user`, `port` (0: ssh's own)
     and the `path` of a socket over there.
     """
-=======
-class Address(Struct, frozen=True):
-    """A parsed `DOCKER_HOST`. Either `path` (unix) or `host` and `port` (tcp) is set."""
->>>>>>> main
 
     scheme: str
     path: str = ""
@@ -80,7 +68,7 @@ class Address(Struct, frozen=True):
 
     def through(self, program: str) -> Address:
         """The same place, asked for with another program at the other end of ssh."""
-        return replace(self, program=program)
+        return structs.replace(self, program=program)
 
     def __str__(self) -> str:
         if self.scheme == "unix":

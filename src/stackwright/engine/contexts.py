@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from stackwright.engine.address import Tls
 from stackwright.engine.errors import EngineUnavailable
@@ -22,8 +23,7 @@ DEFAULT = "default"
 """The context that stands for no context at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """An engine that the user named: its address as written, keys, and where it was named."""
 
     address: str

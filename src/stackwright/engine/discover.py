@@ -12,14 +12,10 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-<<<<<<< HEAD
-from stackwright.engine import contexts, daemon, podman
-from stackwright.engine.address import Address, Tls
-=======
 from msgspec import Struct
 
-from stackwright.engine import daemon
->>>>>>> main
+from stackwright.engine import contexts, daemon, podman
+from stackwright.engine.address import Address, Tls
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineUnavailable
 

@@ -15,6 +15,7 @@ class GlobalOptions:
         "all_resources",
         "ansi",
         "compatibility",
+        "context",
         "dry_run",
         "engine",
         "engine_health",
@@ -42,6 +43,7 @@ class GlobalOptions:
         self.progress: str = "auto"
         self.ansi: str = "auto"
         self.engine: str | None = None
+        self.context: str | None = None
         self.images: str = "auto"
         self.all_resources: bool = False
         self.host_ca: bool = True
@@ -93,6 +95,7 @@ FLAGS: tuple[Flag, ...] = (
         "Container engine to use",
         choices=("auto", "docker", "podman", "embedded"),
     ),
+    Flag(("--context",), "context", "Docker context to use: the engine that it names"),
     Flag(
         ("--images",),
         "images",

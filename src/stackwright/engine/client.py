@@ -14,7 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from stackwright.engine.address import Address
-from stackwright.engine.errors import BuildFailed, EngineUnavailable, NotFound, ProtocolError, PullFailed
+from stackwright.engine.errors import (
+    ApiError,
+    BuildFailed,
+    EngineUnavailable,
+    NotFound,
+    ProtocolError,
+    PullFailed,
+)
 from stackwright.engine.http import Body, Response, Transport
 from stackwright.engine.streams import Chunk, Stream, demultiplex, json_lines, raw
 
@@ -36,25 +43,32 @@ def image_path(reference: str) -> str:
 class EngineClient:
     """Talks to one engine. Use as an async context manager, or call `close`.
 
-    `address` is `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
+    `address` is parsed, or text such as `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
     manager does) before other calls: it agrees on the API's version.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address = Address.parse(address)
+    def __init__(self, address: str | Address) -> None:
+        self.address = Address.parse(address) if isinstance(address, str) else address
         self.transport = Transport(self.address)
         self.api_version: tuple[int, int] = (0, 0)
         self.kind = "docker"  # docker | podman | embedded
 
-    async def connect(self, timeout: float = 5.0) -> Self:
-        """Ping the engine and choose the API version. Raises `EngineUnavailable`."""
+    async def connect(self, timeout: float | None = None) -> Self:
+        """Ping the engine and choose the API version; `timeout` in seconds, None for what suits the address.
+
+        Raises `EngineUnavailable`.
+        """
+        timeout = timeout or (30.0 if self.address.scheme == "ssh" else 5.0)
         try:
             async with asyncio.timeout(timeout):
                 headers = await self.ping()
         except TimeoutError as error:
             raise EngineUnavailable(
-                f"the engine at {self.address} does not answer within {timeout:g} s"
+                f"the engine at {self.address} does not answer within {timeout:g} s",
+                hint="it may be starting, or stuck: see its log",
             ) from error
+        except ApiError as error:
+            raise _no_engine(self.address, error) from error
         try:
             major, minor = (int(part) for part in headers.get("api-version", "1.24").split("."))
         except ValueError as error:
@@ -90,6 +104,10 @@ class EngineClient:
 
     async def _post(self, path: str, body: Any = None, **query: Any) -> Any:
         return await (await self.transport.request("POST", path, query=query, json_body=body)).json()
+
+    async def _do(self, path: str, body: Any = None) -> None:
+        """POST where the answer says nothing: Podman writes a word there that is no JSON."""
+        await (await self.transport.request("POST", path, json_body=body)).read()
 
     async def _delete(self, path: str, **query: Any) -> Any:
         return await (await self.transport.request("DELETE", path, query=query)).json()
@@ -388,8 +406,6 @@ class EngineClient:
         self, reference: str, *, platform: str | None = None, auth: Mapping[str, str] | None = None
     ) -> AsyncIterator[JSON]:
         """ImageCreate from a registry: progress messages. Raises `PullFailed`."""
-        from stackwright.engine.errors import ApiError
-
         name, tag = split_reference(reference)
         headers = (
             {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()} if auth else {}
@@ -498,11 +514,11 @@ class EngineClient:
 
     async def connect_network(self, network: str, container: str, endpoint: JSON) -> None:
         """NetworkConnect."""
-        await self._post(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
+        await self._do(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
 
     async def disconnect_network(self, network: str, container: str, *, force: bool = False) -> None:
         """NetworkDisconnect."""
-        await self._post(f"/networks/{network}/disconnect", {"Container": container, "Force": force})
+        await self._do(f"/networks/{network}/disconnect", {"Container": container, "Force": force})
 
     async def list_volumes(self, *, filters: JSON | None = None) -> list[JSON]:
         """VolumeList."""
@@ -540,6 +556,15 @@ def _path_stat(headers: Mapping[str, str]) -> JSON:
         return dict(json.loads(base64.b64decode(headers["x-docker-container-path-stat"])))
     except (KeyError, ValueError) as error:
         raise ProtocolError("the engine does not describe the path in the container") from error
+
+
+def _no_engine(address: Address, error: ApiError) -> EngineUnavailable:
+    if "HTTPS server" in error.message:
+        return EngineUnavailable(
+            f"the engine at {address} wants TLS",
+            hint="set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem",
+        )
+    return EngineUnavailable(f"the engine at {address} answers with status {error.status}: {error.message}")
 
 
 def _stamp(seconds: float | None) -> str | None:

@@ -95,9 +95,8 @@ class ArchiveRoutes:
         container = self._get(call)
         own = self._engine.files.own_layers(container)
         layers = self._engine.services.images.lower_dirs(container.image_id)
-        mounted = {*_MOUNTED, *(mount.destination for mount in container.mounts)}
         rows = await asyncio.to_thread(changed, own, layers)
-        return answer(_own_changes(rows, mounted) or None)
+        return answer(_own_changes(rows) or None)
 
     def _path(self, call: Call) -> str:
         if not call.text("path"):
@@ -108,10 +107,10 @@ class ArchiveRoutes:
         return self._engine.services.containers.get(call.path["id"])
 
 
-def _own_changes(rows: list[dict[str, Any]], mounted: set[str]) -> list[dict[str, Any]]:
-    """Without the mount points that the engine made, and folders that came or changed by nothing else: they are no
-    doing of the container."""
-    made = {row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in mounted}
+def _own_changes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what the engine makes in every container, and folders that came or changed by nothing else: Docker has it
+    in a layer between image and container. Mount points of volumes are listed, there as here."""
+    made = {row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in _MOUNTED}
     kept: list[dict[str, Any]] = []
     for row in reversed(rows):  # what is in a folder comes before the folder
         path = row["Path"]

@@ -69,7 +69,7 @@ class ContainerRoutes:
             created = await self._engine.creator.create_from(snapshot, clone, call.text("name"))
             return answer({"Id": created.container.id, "Warnings": created.warnings}, 201)
         if not body:
-            raise BadParameter("invalid JSON: got EOF while reading request body")
+            raise BadParameter("config cannot be empty in order to create a container")
         created = await self._engine.creator.create(parse_create(body), call.text("name"))
         return answer({"Id": created.container.id, "Warnings": created.warnings}, 201)
 

@@ -163,5 +163,5 @@ def _capability(name: str) -> str:
         return upper
     full = upper if upper.startswith("CAP_") else f"CAP_{upper}"
     if full not in ALL_CAPABILITIES:
-        raise BadParameter(f'invalid CapAdd: unknown capability: "{name}"')
+        raise BadParameter(f'invalid CapAdd: unknown capability: "{full}"')
     return full

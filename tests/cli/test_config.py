@@ -109,7 +109,7 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_flag_is_refused_by_name(tmp_path: Path) -> None:
-    assert "--bogus" in config(tmp_path, "config", "--bogus", code=16)
+    assert "--bogus" in config(tmp_path, "config", "--bogus", code=1)
 
 
 def test_help_names_every_flag(tmp_path: Path) -> None:

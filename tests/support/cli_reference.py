@@ -16,8 +16,7 @@ Every verb and flag of `docker compose` 2.40 is here with its meaning, exit code
 marked ➕ is ours. This page is generated from the commands (`python -m tests.support.cli_reference`), and a test
 compares it with the `--help` of the real tool.
 
-Exit codes: 0 done; 1 failed, with one message that says what and where; 16 a word or flag that is not understood;
-130 interrupted. `exec`, `run`, `attach` and `up --exit-code-from` give the code of the command or container.
+Exit codes: 0 done; 1 failed or not understood, with one message that says what and where; 130 interrupted. `exec`, `run`, `attach` and `up --exit-code-from` give the code of the command or container.
 """
 
 

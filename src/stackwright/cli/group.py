@@ -247,7 +247,7 @@ def run(args: list[str]) -> int:
         return 130
     except click.ClickException as error:
         error.show()
-        return 16 if isinstance(error, click.UsageError) else error.exit_code
+        return 1  # as docker compose, also where click would say 2
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the outermost edge: never a traceback

@@ -108,6 +108,8 @@ def images(options: GlobalOptions, services: tuple[str, ...], form: str, quiet: 
                     "Tag": tag,
                     "Platform": f"{image.get('Os', '')}/{image.get('Architecture', '')}",
                     "Size": int(image.get("Size") or 0),
+                    "LastTagTime": (image.get("Metadata") or {}).get("LastTagTime")
+                    or image.get("Created", ""),
                     "Created": image.get("Created", ""),
                 }
             )
@@ -127,7 +129,7 @@ def images(options: GlobalOptions, services: tuple[str, ...], form: str, quiet: 
             )
             for value in values
         ]
-        write_table(heads, rows)
+        write_table(heads, rows, least=20)
         return 0
 
     return run(main)

@@ -187,13 +187,12 @@ async def kill(
 
 
 async def freeze(session: Session, services: tuple[str, ...], *, frozen: bool, known: bool = True) -> None:
-    """Pause or unpause containers."""
+    """Pause or unpause running containers; one that is what it should become already is an error of the engine's."""
     engine = session.engine
-    state = "running" if frozen else "paused"
 
     async def one(container: Container) -> None:
         await (engine.pause_container if frozen else engine.unpause_container)(container.id)
         session.emit(Progress(subject(container.name), "Paused" if frozen else "Unpaused", "done"))
 
     found = await members(session, services, known=known)
-    await together([partial(one, container) for container in found if container.state == state])
+    await together([partial(one, container) for container in found if container.running])

@@ -48,6 +48,7 @@ async def create(
     inherited: tuple[mounts.Inherited, ...] = (),
     extra_labels: dict[str, str] | None = None,
     display: str | None = None,
+    volumes_from: str = "",
     **request: bool,
 ) -> str:
     """Create one container (not started) and return its id."""
@@ -69,6 +70,7 @@ async def create(
         namespaces=await namespace_ids(session, service),
         inherited=inherited,
         api_version=session.engine.api_version,
+        volumes_from=volumes_from,
         **request,
     )
     made = bodies.body(project, service, wanted)

@@ -8,13 +8,14 @@ from functools import partial
 from msgspec import Struct, field
 
 from stackwright.engine.errors import EngineError
+from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.decide import Decision, Wish, decide
 from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
-from stackwright.run import containers, readiness, resources
+from stackwright.run import containers, prestart, readiness, resources
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
@@ -116,6 +117,8 @@ class Up(Struct):
         service = self.session.project.services[step.subject]
         known = self._observed.images.get(image_name(self.session.project.name, service), "")
         self._ids[step.subject] = await self.images.ensure(service, known)
+        if service.pre_start and not self.options.no_start:
+            await prestart.images(self.session, service, self.images)
 
     async def _converge(self, step: Step) -> None:
         name = step.subject
@@ -173,6 +176,8 @@ class Up(Struct):
         name = step.subject
         service = self.session.project.services[name]
         await self._swap(name)
+        if service.pre_start:
+            await self._before(service)
 
         async def one(decision: Decision) -> None:
             container = self.made[name].get(decision.name)
@@ -194,6 +199,15 @@ class Up(Struct):
             await hooks(self.session, name, container)
 
         await together([partial(one, decision) for decision in self._decisions[name]])
+
+    async def _before(self, service: Service) -> None:
+        decisions = [one for one in self._decisions[service.name] if one.name in self.made[service.name]]
+        idle = ("create", "recreate", "start")
+        starting = [self.made[service.name][one.name] for one in decisions if one.action in idle]
+        running = any(
+            one.action not in idle and (one.container is None or one.container.running) for one in decisions
+        )
+        await prestart.run(self.session, service, starting, scaling=running)
 
     async def _ready(self, step: Step) -> None:
         name, session = step.subject, self.session

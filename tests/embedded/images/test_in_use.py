@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import tarfile
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
+from tests.embedded.builder.conftest import tar_of as dockerfile
 from tests.embedded.engine_process import EngineProcess
 from tests.embedded.images.conftest import Store, chunks, docker_archive, tar_of
 from tests.peers import IMAGE, busybox_archive
@@ -141,7 +140,7 @@ def test_containers_and_builds_beside_a_pruner(own_engine: EngineProcess) -> Non
 
     def build() -> None:
         text = f"FROM {IMAGE}\nRUN echo {time.monotonic_ns()} > /x\nCOPY Dockerfile /y\nRUN cat /x /y > /z\n"
-        status, said = own_engine.request("POST", "/build?t=built", raw=context(text))
+        status, said = own_engine.request("POST", "/build?t=built", raw=dockerfile({"Dockerfile": text}))
         assert status == 200 and b"Successfully tagged" in said, said
 
     assert own_engine.request("POST", "/containers/create?name=keeps-the-base", {"Image": IMAGE})[0] == 201
@@ -166,12 +165,3 @@ def test_containers_and_builds_beside_a_pruner(own_engine: EngineProcess) -> Non
         for thread in threads:
             thread.join()
     assert failures == []
-
-
-def context(text: str) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        entry = tarfile.TarInfo("Dockerfile")
-        entry.size = len(text)
-        tar.addfile(entry, io.BytesIO(text.encode()))
-    return packed.getvalue()

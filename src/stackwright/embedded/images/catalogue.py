@@ -210,6 +210,12 @@ class Catalogue:
             found.update(json.loads(row["layers"]))
         return found
 
+    def incomplete(self) -> list[Image]:
+        """Images of which a layer is missing: after a power loss the database can be older than the folders."""
+        there = {row["diff_id"] for row in self._database.execute("SELECT diff_id FROM image_layer")}
+        rows = self._database.execute("SELECT * FROM image").fetchall()
+        return [self._image(row) for row in rows if not there.issuperset(json.loads(row["layers"]))]
+
     def _row(self, image_id: str) -> Any:
         return self._database.execute("SELECT * FROM image WHERE id = ?", (image_id,)).fetchone()
 

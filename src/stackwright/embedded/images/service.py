@@ -8,6 +8,7 @@ Errors are :mod:`stackwright.embedded.errors` with Docker's texts.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from stackwright.embedded.state import Database
 
 if TYPE_CHECKING:
     from stackwright.embedded.images.registry.pull import Puller
+
+log = logging.getLogger("stackwright.engine")
 
 __all__ = ["Image", "ImageService", "Platform", "Progress", "RegistryAuth"]
 
@@ -69,6 +72,9 @@ class ImageService:
         """
         self.catalogue.open()
         await asyncio.to_thread(self.layers.open)
+        for image in self.catalogue.incomplete():
+            log.warning("image %s is forgotten: layers of it are lost", " ".join(image.repo_tags) or image.id)
+            self.catalogue.delete(image.id)
         await self._collect()
 
     async def close(self) -> None:

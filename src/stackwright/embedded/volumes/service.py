@@ -15,7 +15,7 @@ import logging
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +85,19 @@ class VolumeService:
         self._finish_removals()
 
     def _finish_removals(self) -> None:
+        """End what an engine before was cut off in."""
         for leftover in self._root.glob(f"{_REMOVING}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         for volume in list(self._volumes.values()):
             if not self._folder(volume.name).is_dir():
                 self._forget(volume.name)
+        for folder in self._root.iterdir():
+            if folder.name not in self._volumes:
+                # A creation cut off before anybody was told. Only while empty: what has content is somebody's.
+                with suppress(OSError):
+                    (folder / "_data").rmdir()
+                with suppress(OSError):
+                    folder.rmdir()
 
     def start(self) -> None:
         """Mount the volumes that lie over frozen folders, where an earlier engine's mounts are gone."""

@@ -70,7 +70,7 @@ class Puller:
                 data, media_type = await self._named(client, reference)
                 document = manifests.read(data)
                 if manifests.is_index(document, media_type):
-                    platforms = [entry.get("platform") or {} for entry in document.get("manifests") or []]
+                    platforms = [entry["platform"] for entry in manifests.entries_of(document)]
                 else:
                     config = manifests.read_manifest(data, media_type).config.digest
                     text, _ = await client.body(f"blobs/{config}")
@@ -123,7 +123,7 @@ class Puller:
             depth += 1
             if depth > 4:
                 raise RegistryError("indexes nested too deeply")
-            digest = manifests.choose(document.get("manifests") or [], platform, reference.familiar)
+            digest = manifests.choose(manifests.entries_of(document), platform, reference.familiar)
             data, media_type = await client.body(f"manifests/{digest}", accept=manifests.ACCEPT)
             document = manifests.read(manifests.verify(data, digest))
         return top, manifests.read_manifest(data, media_type)

@@ -72,7 +72,7 @@ def logs(
                 opened.engine, project.name, wanted, view, joined_since=asked, linger=2.0
             )
             for line in await runs.history(opened.engine, found, since=begin, until=end, tail=tail):
-                follower.last[line.container.id] = line.time
+                follower.shown(line)
                 view(line)
             if follow:
                 await follower.run()

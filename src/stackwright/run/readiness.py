@@ -57,11 +57,15 @@ async def await_condition(session: Session, watch: Watch, container: str, condit
     if session.engine.kind == "embedded" or _status(state) == "healthy":
         return await _healthy(session, watch, container, None)
     prober = asyncio.create_task(_probe(session, watch, container, check))
+    tasks = {prober}
+    if session.engine.kind == "podman":
+        tasks.add(asyncio.create_task(_beat(session, watch, container, check)))
     try:
         return await _healthy(session, watch, container, prober)
     finally:
-        prober.cancel()
-        await asyncio.wait({prober})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _settled(session: Session, watch: Watch, container: str) -> str:
@@ -156,8 +160,32 @@ async def _probe(session: Session, watch: Watch, container: str, check: JSON) ->
         with suppress(ApiError, EngineGone):
             code = await _within(timeout, lambda: session.engine.run_exec(container, command))
             if code is not None and code[0] == 0:
+                if session.engine.kind == "podman":  # so that it knows, too
+                    await session.engine.run_healthcheck(container)
                 watch.notify(container)
                 return True
+
+
+async def _beat(session: Session, watch: Watch, container: str, check: JSON) -> bool:
+    """Run the check at its interval where Podman has no timer for it (it needs systemd for that).
+
+    Podman counts the failures and knows retries and start_period. Where it has a timer, this one stands back.
+    Returns only by being cancelled.
+    """
+    interval = (check.get("Interval") or 30e9) / 1e9
+    known = ""
+    while True:
+        await asyncio.sleep(interval)
+        with suppress(ApiError, EngineGone):
+            if await _last_beat(session, container) == known:  # nobody else's since
+                await session.engine.run_healthcheck(container)
+            known = await _last_beat(session, container)
+            watch.notify(container)
+
+
+async def _last_beat(session: Session, container: str) -> str:
+    health = (await session.engine.inspect_container(container))["State"].get("Health") or {}
+    return str(health["Log"][-1].get("Start")) if health.get("Log") else ""
 
 
 async def _within(

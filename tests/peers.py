@@ -96,7 +96,7 @@ def running_podman() -> Iterator[Peer]:
     config.write_text(
         # runc, because crun refuses hosts with both versions of cgroups; by files, because nothing runs systemd. Addresses that no other engine of the tests takes.
         # Podman wants more for each container than a root without CAP_SYS_RESOURCE may grant.
-        f'[containers]\ndefault_ulimits = [{_limits()}]\n'
+        f"[containers]\ndefault_ulimits = [{_limits()}]\n"
         '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
         '[network]\nnetwork_backend = "netavark"\ndefault_subnet = "172.29.0.0/24"\n'
         'default_subnet_pools = [{base = "172.29.0.0/16", size = 24}]\n'

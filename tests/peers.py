@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -94,7 +95,8 @@ def running_podman() -> Iterator[Peer]:
     config = root / "containers.conf"
     config.write_text(
         # runc, because crun refuses hosts with both versions of cgroups; by files, because nothing runs systemd. Addresses that no other engine of the tests takes.
-        '[containers]\ncgroupns = "private"\n'
+        # Podman wants more for each container than a root without CAP_SYS_RESOURCE may grant.
+        f"[containers]\ndefault_ulimits = [{_limits()}]\n"
         '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
         '[network]\nnetwork_backend = "netavark"\ndefault_subnet = "172.29.0.0/24"\n'
         'default_subnet_pools = [{base = "172.29.0.0/16", size = 24}]\n'
@@ -108,6 +110,15 @@ def running_podman() -> Iterator[Peer]:
     script = f"mount -t tmpfs none /run; {shlex.join(words)}"
     with _in_namespaces(root, root / "podman.sock", script, group) as peer:
         yield peer
+
+
+def _limits() -> str:
+    found = []
+    for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        limits = [limit for limit in resource.getrlimit(kind) if limit != resource.RLIM_INFINITY]
+        limit = min([*limits, 1 << 20])
+        found.append(f'"{name}={limit}:{limit}"')
+    return ", ".join(found)
 
 
 @contextmanager

@@ -122,10 +122,7 @@ class EngineView:
 
     def _ports(self, bindings: dict[str, Any]) -> dict[str, Any]:
         return {
-            key: [
-                f"{one.get('HostIp') or ''}:{'PORT' if int(one.get('HostPort') or 65535) > 32000 else one['HostPort']}"
-                for one in value or ()
-            ]
+            key: [f"{one.get('HostIp') or ''}:{_host_port(one.get('HostPort') or '')}" for one in value or ()]
             for key, value in sorted(bindings.items())
         }
 
@@ -203,6 +200,10 @@ class EngineView:
             for tag in one.get("RepoTags") or ():
                 if self.project in tag:
                     self.ask("DELETE", f"/images/{tag}?force=1")
+
+
+def _host_port(text: str) -> str:
+    return text if text.isdigit() and int(text) < 32000 else text if "-" in text else "PORT"
 
 
 _SKIPPED_CONFIG = frozenset({"Labels", "Image"})

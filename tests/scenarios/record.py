@@ -26,11 +26,11 @@ from tests.scenarios.runner import Tool, play
 from tests.scenarios.scenario import Scenario, every
 
 PEER = Path(__file__).parents[2] / "scripts" / "get-compose-peer"
-AT_ONCE = 3
+AT_ONCE = 4
 
 
 def peer() -> Path:
-    """The real `docker compose`, fetched once."""
+    """The real `docker compose`, fetched once. Raises `OSError` or `CalledProcessError` where it cannot be."""
     found = subprocess.run([PEER], capture_output=True, text=True, check=True)
     return Path(found.stdout.strip())
 
@@ -49,10 +49,9 @@ def record(scenario: Scenario, tool: Tool, folder: Path, project: str) -> tuple[
 
 
 def _mark(answers: list[Any], path: str) -> None:
-    where, *rest = path.split("/containers/")
-    name, label = rest[0].split("/labels/")
-    index = int(where.partition(" ")[0])
-    answer = next(one for one in answers if one["step"] == index)
+    where, _, rest = path.partition("/containers/")
+    name, _, label = rest.partition("/labels/")
+    answer = next(one for one in answers if one["step"] == int(where.partition(" ")[0]))
     answer["containers"][name]["labels"][label] = ANYTHING
 
 
@@ -68,7 +67,6 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [one for one in every() if options.only in one.name]
     program, begun, wrong = peer(), time.monotonic(), 0
-    found: dict[str, dict[str, list[Any]]] = {}
     with running_dockerd() as engine, tempfile.TemporaryDirectory(prefix="sw-scen-") as folder:
         client = docker.DockerClient(base_url=engine.address)
         client.images.load(busybox_archive())
@@ -78,38 +76,39 @@ def main() -> int:
         def one(index: int) -> tuple[Scenario, list[Any], list[str]]:
             try:
                 return chosen[index], *record(chosen[index], tool, Path(folder), f"rec{index:03}")
-            except (AssertionError, subprocess.SubprocessError) as error:
-                return chosen[index], [], [str(error)]
+            except Exception as error:  # noqa: BLE001 - one scenario must not stop the others
+                return chosen[index], [], [f"{type(error).__name__}: {error}"]
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for scenario, answers, unstable in pool.map(one, range(len(chosen))):
-                found.setdefault(scenario.topic, {})[scenario.name] = answers
-                wrong += bool(unstable)
-                for line in unstable:
-                    sys.stderr.write(f"{scenario.name}: not the same every time: {line[:600]}\n")
-    for topic, answers in found.items():
-        known = recordings.of_topic(topic)
-        if options.check:
-            wrong += _compare(known, answers)
-        else:
-            names = {one.name for one in every() if one.topic == topic}
-            recordings.write(
-                topic, {name: one for name, one in {**known, **answers}.items() if name in names}
-            )
+                said = [f"not the same every time: {line}" for line in unstable]
+                if options.check:
+                    said += _compare(scenario, answers)
+                elif answers:
+                    _keep(scenario, answers)
+                wrong += bool(said)
+                for line in said:
+                    sys.stderr.write(f"{scenario.name}: {line[:600]}\n")
     sys.stderr.write(
         f"{len(chosen)} scenarios in {time.monotonic() - begun:.0f} s, {wrong} in need of a look\n"
     )
     return 1 if wrong else 0
 
 
-def _compare(known: dict[str, list[Any]], answers: dict[str, list[Any]]) -> int:
-    wrong = 0
-    for name, steps in answers.items():
-        found = differences(known.get(name, []), steps) if name in known else {"": ("not recorded", "")}
-        wrong += bool(found)
-        for path, (left, right) in found.items():
-            sys.stderr.write(f"{name}: {path}: recorded {left!r}, now {right!r}\n")
-    return wrong
+def _keep(scenario: Scenario, answers: list[Any]) -> None:
+    """Write the scenario's answers at once, so that an interrupted run has not been for nothing."""
+    recordings.of_topic.cache_clear()
+    known = {**recordings.of_topic(scenario.topic), scenario.name: answers}
+    names = {one.name for one in every() if one.topic == scenario.topic}
+    recordings.write(scenario.topic, {name: one for name, one in known.items() if name in names})
+
+
+def _compare(scenario: Scenario, answers: list[Any]) -> list[str]:
+    known = recordings.of_topic(scenario.topic).get(scenario.name, [])
+    return [
+        f"{path}: recorded {left!r}, now {right!r}"
+        for path, (left, right) in differences(known, answers).items()
+    ]
 
 
 if __name__ == "__main__":

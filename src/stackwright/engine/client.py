@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from stackwright.engine import podman_api
 from stackwright.engine.address import Address
 from stackwright.engine.errors import (
     ApiError,
@@ -137,10 +138,13 @@ class EngineClient:
         self, *, filters: JSON | None = None, since: float | None = None, until: float | None = None
     ) -> AsyncIterator[JSON]:
         """SystemEvents, until the stream is closed. `since` and `until` are Unix seconds."""
-        query = {"filters": filters, "since": _stamp(since), "until": _stamp(until)}
+        begin, end = _stamp(since), _stamp(until)
+        if self.kind == "podman":
+            filters, (begin, end) = podman_api.event_filters(filters), podman_api.event_times(since, until)
+        query = {"filters": filters, "since": begin, "until": end}
         response = await self.transport.request("GET", "/events", query=query)
         async for message in self._messages(response):
-            yield message
+            yield podman_api.event(message) if self.kind == "podman" else message
 
     # -- containers ------------------------------------------------------------------------------
 
@@ -150,11 +154,15 @@ class EngineClient:
 
     async def inspect_container(self, container: str) -> JSON:
         """ContainerInspect. Raises `NotFound`."""
-        return dict(await self._get(f"/containers/{container}/json"))
+        found = dict(await self._get(f"/containers/{container}/json"))
+        return podman_api.inspected(found) if self.kind == "podman" else found
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
-        made = await self._post("/containers/create", config, name=name, platform=platform or None)
+        try:
+            made = await self._post("/containers/create", config, name=name, platform=platform or None)
+        except ApiError as error:
+            raise podman_api.failure(error) if self.kind == "podman" else error from None
         return str(made["Id"])
 
     async def start_container(self, container: str) -> None:
@@ -196,7 +204,12 @@ class EngineClient:
 
     async def top(self, container: str, ps_args: str | None = None) -> JSON:
         """ContainerTop: Titles and Processes."""
-        return dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
+        found = dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
+        return podman_api.top(found) if self.kind == "podman" else found
+
+    async def run_healthcheck(self, container: str) -> None:
+        """Podman's ContainerHealthcheck: run the check once and count its outcome, as a timer would."""
+        await self._get(f"/libpod/containers/{container}/healthcheck")
 
     async def stats(self, container: str) -> JSON:
         """ContainerStats: one sample, with the one before it for rates."""

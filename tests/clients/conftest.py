@@ -8,20 +8,22 @@ from pathlib import Path
 
 import pytest
 from tests.clients.docker_compose import DockerCompose
+from tests.embedded.conftest import load_busybox, users_engine
 from tests.embedded.engine_process import EngineProcess
-from tests.peers import busybox_archive
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "get-compose-peer"
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[EngineProcess]:
-    """An embedded engine with the busybox image `tests.peers.IMAGE`; the module's own."""
+@pytest.fixture(scope="module", params=["embedded", "user"])
+def engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
+    """An embedded engine, root's and an ordinary user's, with the busybox image `tests.peers.IMAGE`."""
+    if request.param == "user":
+        yield from users_engine(request)
+        return
     process = EngineProcess()
     try:
         process.start()
-        status, answer = process.request("POST", "/images/load?quiet=1", raw=busybox_archive())
-        assert status == 200, answer
+        load_busybox(process)
         yield process
     finally:
         process.close()

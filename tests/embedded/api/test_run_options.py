@@ -11,7 +11,7 @@ import pytest
 from tests.embedded.engine_process import EngineClient
 from tests.peers import IMAGE
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("docker_cli")]
+pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
 
 
 @pytest.fixture(autouse=True)

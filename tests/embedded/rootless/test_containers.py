@@ -58,7 +58,7 @@ def test_root_inside_is_the_user_outside(engine: UserEngine) -> None:
 def test_other_users_inside_are_subordinate_ids_outside(engine: UserEngine) -> None:
     name = engine.docker("run", "-d", "--user", "33:34", IMAGE, "sleep", "60").stdout.strip()
     pid = int(engine.docker("inspect", "-f", "{{.State.Pid}}", name).stdout)
-    assert Path(f"/proc/{pid}").stat().st_uid == 700000 + 32
+    assert Path(f"/proc/{pid}").stat().st_uid == engine.account.subordinate + 32
     engine.docker("rm", "-f", name)
 
 

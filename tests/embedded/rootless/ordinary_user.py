@@ -133,7 +133,7 @@ def delegated_groups(account: Account) -> Iterator[tuple[Path, ...]]:
     roots = [root] if (root / "cgroup.controllers").exists() else sorted(root.glob("*/tasks"))
     groups = tuple((one.parent if one.name == "tasks" else one) / account.name for one in roots)
     for group in groups:
-        group.mkdir()
+        group.mkdir(exist_ok=True)
         for name in (
             "cpuset.cpus",
             "cpuset.mems",

@@ -167,6 +167,15 @@ def test_networks_are_joined_and_left_while_running(engine: UserEngine, web: int
     engine.docker("rm", "-f", name)
 
 
+def test_a_folder_that_the_user_may_not_enter_is_refused_by_name(engine: UserEngine, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    (hidden / "inside").mkdir(parents=True)
+    hidden.chmod(0o700)
+    done = engine.docker("run", "--rm", "-v", f"{hidden}/inside:/x", IMAGE, "true", check=False)
+    assert done.returncode == 125
+    assert f"bind source path {hidden}/inside: Permission denied" in done.stderr
+
+
 def test_a_folder_of_the_user_is_bound(engine: UserEngine) -> None:
     home = engine.root / "home"
     engine.docker("run", "--rm", "-v", f"{home}:/h", IMAGE, "sh", "-c", "echo mine > /h/f")

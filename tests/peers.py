@@ -72,13 +72,62 @@ def running_dockerd() -> Iterator[Dockerd]:
         "bip": "172.31.255.1/24",
         "default-address-pool": "base=172.30.0.0/16,size=24",
     }
-    script = "ip link set lo up; exec dockerd " + " ".join(
-        f"--{name} {value}" for name, value in flags.items()
-    )
+    arguments = " ".join(f"--{name} {value}" for name, value in flags.items())
+    try:
+        with _apart(f"exec dockerd {arguments}", sock, log) as engine:
+            yield engine
+    finally:
+        _remove(root)
+        for controller in Path("/sys/fs/cgroup").iterdir():
+            _remove_groups(controller / group)
+
+
+def why_no_podman() -> str | None:
+    """None when a Podman service can be started here; otherwise the reason."""
+    if os.geteuid() != 0:
+        return "needs root"
+    missing = [name for name in ("podman", "unshare", "nsenter") if not shutil.which(name)]
+    return f"not installed: {', '.join(missing)} (apt-get install podman)" if missing else None
+
+
+@contextmanager
+def running_podman() -> Iterator[Dockerd]:
+    """Start Podman's API service with everything of its own; end it and leave nothing."""
+    root = Path(tempfile.mkdtemp(prefix="sw-podman-"))
+    sock, log = root / "podman.sock", root / "podman.log"
+    flags = {
+        "root": root / "data",
+        "runroot": root / "run",
+        "tmpdir": root / "tmp",
+        "network-config-dir": root / "networks",
+        "network-backend": "netavark",
+        "cgroup-manager": "cgroupfs",
+        "events-backend": "file",
+        # Docker Engine's, and not its own: crun refuses hosts with both versions of control groups.
+        **({"runtime": "runc"} if shutil.which("runc") else {}),
+    }
+    (root / "networks").mkdir()
+    arguments = " ".join(f"--{name} {value}" for name, value in flags.items())
+    # Locks and addresses of networks are kept below /run and in shared memory, whatever the folders are called.
+    apart = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /dev/shm"
+    try:
+        with _apart(
+            f"{apart}; TMPDIR={root} exec podman {arguments} system service --time 0 unix://{sock}", sock, log
+        ) as engine:
+            yield engine
+    finally:
+        _remove(root)
+        for controller in Path("/sys/fs/cgroup").iterdir():
+            _remove_groups(controller / "libpod_parent")
+
+
+@contextmanager
+def _apart(script: str, sock: Path, log: Path) -> Iterator[Dockerd]:
+    """A server in network, mount and process namespaces of its own, until the end of the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["unshare", "--net", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child",
-             "--mount-proc", "sh", "-c", script],
+             "--mount-proc", "sh", "-c", f"ip link set lo up; {script}"],
             stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
@@ -88,9 +137,6 @@ def running_dockerd() -> Iterator[Dockerd]:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        _remove(root)
-        for controller in Path("/sys/fs/cgroup").iterdir():
-            _remove_groups(controller / group)
 
 
 def _await_ping(sock: Path, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
@@ -108,7 +154,7 @@ def _await_ping(sock: Path, process: subprocess.Popen[bytes], log: Path, seconds
         except OSError:
             pass
         time.sleep(0.05)
-    raise RuntimeError("dockerd did not start:\n" + log.read_text(errors="replace")[-2000:])
+    raise RuntimeError("the engine did not start:\n" + log.read_text(errors="replace")[-2000:])
 
 
 def _remove(root: Path) -> None:

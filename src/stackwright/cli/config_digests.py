@@ -28,7 +28,7 @@ def pin_images(model: Model, options: GlobalOptions) -> None:
 
 
 async def _pin(model: Model, options: GlobalOptions) -> None:
-    async with await connect(choose(options.engine)) as engine:
+    async with await connect(choose(options.engine, context=options.context)) as engine:
         services = [service for service in model.data["services"].values() if service.get("image")]
         for service in services:
             service["image"] = await _pinned(engine, service["image"])

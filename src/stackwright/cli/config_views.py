@@ -25,7 +25,15 @@ def show(model: Model, options: GlobalOptions, chosen: ConfigOptions) -> int:
         from stackwright.cli.config_digests import pin_images
 
         pin_images(model, options)
-    _write(_project(model, chosen), chosen.output)
+    from stackwright.model.emit.json_text import NotJsonError
+
+    try:
+        text = _project(model, chosen)
+    except NotJsonError as error:
+        sys.stderr.write(f"this project cannot be printed as JSON: {error}\n")
+        sys.stderr.write("  hint: put the number in quotes, or leave --format json out\n")
+        return 1
+    _write(text, chosen.output)
     return 0
 
 

@@ -168,7 +168,7 @@ def _service_steps(
         if other in chosen
     ]
     gates += [f"start:{other}" for other in shares(service) if other in chosen]
-    reason = "after " + ", ".join(gate.removeprefix("ready:") for gate in gates) if gates else ""
+    reason = "after " + ", ".join(map(_in_words, gates)) if gates else ""
     steps.append(Step(f"start:{name}", "start", name, (f"converge:{name}", *gates), reason, decisions))
     conditions: dict[Condition, bool] = {}
     for other in chosen:
@@ -192,6 +192,23 @@ def _service_steps(
             )
         )
     return steps
+
+
+_CONDITIONS = {
+    "service_started": "started",
+    "service_healthy": "healthy",
+    "service_completed_successfully": "completed",
+}
+
+
+def _in_words(gate: str) -> str:
+    """A gate for people.
+
+    >>> _in_words("ready:db:service_healthy"), _in_words("start:db")
+    ('db is healthy', 'db is started')
+    """
+    _, name, *condition = gate.split(":")
+    return f"{name} is {_CONDITIONS.get(condition[0], condition[0]) if condition else 'started'}"
 
 
 def _summary(decisions: tuple[Decision, ...]) -> str:

@@ -45,7 +45,9 @@ async def end(
     held = (
         session.engine.kind != "embedded"
     )  # Docker lets go of a network a moment after the stop, Podman never
-    await execute(graphs.halt(found, discard=discard, networks=networks, held=held), perform)
+    await execute(
+        graphs.halt(found, discard=discard, networks=networks, held=held), perform, limit=session.parallel
+    )
 
 
 async def pre_stop(session: Session, container: Container) -> None:

@@ -57,6 +57,7 @@ class Findings(Struct):
     probes: list[str] = field(default_factory=list)
     dependents: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
 
 class ServiceFailed(RunError):

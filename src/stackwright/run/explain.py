@@ -11,6 +11,7 @@ from typing import Any
 
 from stackwright.engine.errors import EngineError
 from stackwright.model.project import Project
+from stackwright.run.advice import advise
 from stackwright.run.errors import Findings, ServiceFailed
 from stackwright.run.probing import TIMED_OUT, check_of
 from stackwright.run.readiness import NotReady
@@ -23,14 +24,19 @@ _CODES = {
     125: "the engine could not start it",
     126: "its command cannot be executed",
     127: "its command was not found",
+    130: "interrupted: SIGINT",
+    134: "aborted: SIGABRT",
+    137: "killed: SIGKILL, not for lack of memory",
+    139: "crashed: SIGSEGV",
+    143: "ended by SIGTERM",
 }
 
 
 def exit_in_words(code: int, *, oom_killed: bool = False) -> str:
     """What an exit code says.
 
-    >>> exit_in_words(137), exit_in_words(137, oom_killed=True), exit_in_words(1), exit_in_words(127)
-    ('killed (SIGKILL)', 'killed: out of memory', 'error', 'its command was not found')
+    >>> exit_in_words(137, oom_killed=True), exit_in_words(1), exit_in_words(127), exit_in_words(129)
+    ('killed: out of memory', 'error', 'its command was not found', 'ended by SIGHUP')
     """
     if oom_killed:
         return "killed: out of memory"
@@ -38,8 +44,7 @@ def exit_in_words(code: int, *, oom_killed: bool = False) -> str:
         return _CODES[code]
     if code > 128:
         with suppress(ValueError):
-            name = signal.Signals(code - 128).name
-            return f"killed ({name})" if name == "SIGKILL" else f"ended by {name}"
+            return f"ended by {signal.Signals(code - 128).name}"
     return "success" if code == 0 else "error"
 
 
@@ -64,6 +69,7 @@ async def explain(session: Session, service: str, container: str, outcome: NotRe
     probes = health.get("Log") or outcome.probes
     findings.probes = [_probe_line(entry) for entry in probes[-1:]]
     findings.dependents = dependents(session.project, service)
+    findings.advice = advise(outcome.container, findings.log, findings.probes, service)
     name = str(outcome.container.get("Name", "")).removeprefix("/") or service
     message = f"service {service} failed: container {name}: {outcome.why}"
     if findings.exit_code is not None:
@@ -144,4 +150,6 @@ def render(error: ServiceFailed) -> str:
         lines += ["", "what waits for it:", *(f"  {line}" for line in error.findings.dependents)]
     if error.findings.log:
         lines += ["", "last log lines:", *(f"  {line}" for line in error.findings.log)]
+    if error.findings.advice:
+        lines += ["", "what to try:", *(f"  {line}" for line in error.findings.advice)]
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.session import Session, check_services
 from stackwright.run.session import containers as list_containers
+from stackwright.run.stopping import patiently
 from stackwright.run.up import hooks
 from stackwright.run.watch import watching
 
@@ -80,7 +81,7 @@ async def start(
 
         try:
             async with asyncio.timeout(wait_timeout):
-                await execute(graph, perform)
+                await execute(graph, perform, limit=session.parallel)
         except TimeoutError:
             raise RunError(f"the services are not ready after {wait_timeout} s (--wait-timeout)") from None
 
@@ -158,7 +159,8 @@ async def restart(
     async def one(container: Container) -> None:
         session.emit(Progress(subject(container.name), "Restarting"))
         await pre_stop(session, container)
-        await session.engine.restart_container(container.id, timeout=timeout)
+        request = session.engine.restart_container(container.id, timeout=timeout)
+        await patiently(session, container.id, container.name, request, timeout)
         session.emit(Progress(subject(container.name), "Started", "done"))
 
     async def perform(step: Step) -> None:
@@ -169,7 +171,7 @@ async def restart(
         service = session.project.services.get(name, Service(name=name))
         needs = tuple(f"start:{other}" for other in service.depends_on if other in found)
         steps[f"start:{name}"] = Step(f"start:{name}", "start", name, needs, containers=tuple(group))
-    await execute(steps, perform)
+    await execute(steps, perform, limit=session.parallel)
 
 
 async def kill(
@@ -193,13 +195,12 @@ async def kill(
 
 
 async def freeze(session: Session, services: tuple[str, ...], *, frozen: bool, known: bool = True) -> None:
-    """Pause or unpause containers."""
+    """Pause or unpause running containers; one that is what it should become already is an error of the engine's."""
     engine = session.engine
-    state = "running" if frozen else "paused"
 
     async def one(container: Container) -> None:
         await (engine.pause_container if frozen else engine.unpause_container)(container.id)
         session.emit(Progress(subject(container.name), "Paused" if frozen else "Unpaused", "done"))
 
     found = await members(session, services, known=known)
-    await together([partial(one, container) for container in found if container.state == state])
+    await together([partial(one, container) for container in found if container.running])

@@ -110,6 +110,9 @@ class Prober:
             with suppress(ApiError, EngineGone):  # it is not running just now: the wait sees that for itself
                 await self._probe()
             delay = next_delay(self.check, begun - self._begun, time.monotonic() - begun)
+        if self.engine.kind == "podman":  # which may never look by itself
+            with suppress(ApiError, EngineGone):
+                await self.engine.run_healthcheck(self.container)
         self._told()
 
     async def _probe(self) -> None:
@@ -122,3 +125,24 @@ class Prober:
         self.failures += not self.passed
         text = output[:KEPT_OUTPUT].decode("utf-8", "replace")
         self.log = [*self.log, {"ExitCode": code, "Output": text}][-KEPT:]
+
+
+async def beat(engine: EngineClient, container: str, check: Check, told: Callable[[], None]) -> None:
+    """Have Podman run the check at its interval where it has no timer for it (it needs systemd for that).
+
+    Podman counts the failures and knows retries and start_period; `told` is called after each. Where it has a
+    timer, this one stands back. Runs until it is cancelled.
+    """
+    known = ""
+    while True:
+        await asyncio.sleep(check.interval)
+        with suppress(ApiError, EngineGone):
+            if await _last_beat(engine, container) == known:  # nobody else's since
+                await engine.run_healthcheck(container)
+            known = await _last_beat(engine, container)
+            told()
+
+
+async def _last_beat(engine: EngineClient, container: str) -> str:
+    health = (await engine.inspect_container(container))["State"].get("Health") or {}
+    return str(health["Log"][-1].get("Start")) if health.get("Log") else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from stackwright.engine.errors import ApiError, NotFound
 from stackwright.plan.graph import Condition
-from stackwright.run.probing import Check, Prober, check_of
+from stackwright.run.probing import Check, Prober, beat, check_of
 from stackwright.run.session import Session
 from stackwright.run.watch import Watch
 
@@ -44,6 +44,10 @@ async def await_condition(session: Session, watch: Watch, container: str, condit
 
     Raises `NotReady`.
     """
+    if session.dry:
+        return {"service_healthy": "Healthy", "service_completed_successfully": "Exited"}.get(
+            condition, "Started"
+        )
     if condition == "service_started":
         return "Started"
     if condition == "service_completed_successfully":
@@ -57,12 +61,17 @@ async def await_condition(session: Session, watch: Watch, container: str, condit
     if session.engine.kind == "embedded" or session.engine_health or _status(state) == "healthy":
         return await _healthy(session, watch, container, check, state)
     prober = Prober(session.engine, container, check, lambda: watch.notify(container))
-    task = asyncio.create_task(prober.run(), name=f"probe {container[:12]}")
+    tasks = {asyncio.create_task(prober.run(), name=f"probe {container[:12]}")}
+    if session.engine.kind == "podman":
+        tasks.add(
+            asyncio.create_task(beat(session.engine, container, check, lambda: watch.notify(container)))
+        )
     try:
         return await _healthy(session, watch, container, check, state, prober)
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _settled(session: Session, watch: Watch, container: str, state: JSON) -> str:

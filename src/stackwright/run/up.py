@@ -17,12 +17,13 @@ from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
 from stackwright.run import containers, prestart, readiness, resources
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
-from stackwright.run.events import Note, Progress
+from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe, place
 from stackwright.run.session import containers as list_containers
+from stackwright.run.stopping import patiently
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
@@ -42,6 +43,7 @@ class Up(Struct):
     started: set[str] = field(default_factory=set)
     _decisions: dict[str, list[Decision]] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
+    _gates: dict[str, str] = field(default_factory=dict)
     _wishes: dict[str, Wish] = field(default_factory=dict)
     _observed: Observed = field(default_factory=Observed)
     _watch: Watch = field(default_factory=Watch)
@@ -59,10 +61,11 @@ class Up(Struct):
         self._observed = await observe(session, wanted)
         self._wishes = graphs.wishes(project, self._observed, self.options, names)
         graph = graphs.up(project, self._observed, self.options)
+        self._gates = {step.subject: step.reason for step in graph.values() if step.kind == "start"}
         self._orphans()
         async with watching(session.engine, project.name) as self._watch:
             try:
-                await execute(graph, self._perform, self.timeline)
+                await execute(graph, self._perform, self.timeline, limit=session.parallel)
             except (RunError, EngineError):
                 await self._say_what_stays()
                 raise
@@ -127,6 +130,10 @@ class Up(Struct):
             decisions = decide(
                 self.session.project, service, self._observed, self._ids[name], self._wishes[name]
             )
+        if any(one.action == "recreate" for one in decisions):
+            from stackwright.run.planning import in_detail
+
+            decisions = await in_detail(self.session, service, decisions, self._ids[name])
         self._decisions[name] = decisions
         made: dict[str, str] = {}
 
@@ -146,8 +153,16 @@ class Up(Struct):
             if decision.name in made:
                 await containers.restore_name(self.session, decision, made[decision.name])
         self.made[name] = dict(sorted(made.items()))
+        self._say_held(name, decisions)
         if self.options.no_start:
             await self._swap(name)
+
+    def _say_held(self, name: str, decisions: list[Decision]) -> None:
+        gates = self._gates.get(name, "")
+        if gates and not self.options.no_start:
+            for decision in decisions:
+                if decision.action in ("create", "recreate", "start"):
+                    self.session.emit(Held(containers.subject(decision.name), gates))
 
     async def _swap(self, name: str) -> None:
         replaced = [one for one in self._decisions[name] if one.action == "recreate"]
@@ -173,7 +188,8 @@ class Up(Struct):
                 self.session.emit(
                     Progress(containers.subject(decision.name), "Restarting", detail=decision.reason)
                 )
-                await self.session.engine.restart_container(container, timeout=self.timeout)
+                request = self.session.engine.restart_container(container, timeout=self.timeout)
+                await patiently(self.session, container, decision.name, request, self.timeout)
                 self.session.emit(Progress(containers.subject(decision.name), "Started", "done"))
                 return
             if decision.container is not None and decision.container.state == "paused":

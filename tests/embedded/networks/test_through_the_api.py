@@ -67,7 +67,7 @@ def test_names_lead_to_containers_also_after_a_restart(engine: EngineClient, net
             assert page(engine, "client", "http://api/") == "from-server"
 
 
-@ours_only
+@ours_only("the suite's Docker Engine has a loopback of its own")
 def test_published_ports_answer_on_both_loopbacks_and_move_with_the_container(
     engine: EngineClient, network: str
 ) -> None:

@@ -26,6 +26,23 @@ _HEADERS = {
 }
 
 
+MAX_HEADER = 1 << 20
+"""Bytes of one header: build secrets come in one."""
+HEADERS_WITHIN = 300.0
+"""Seconds for a client to send a request's head, and to leave a connection idle; dockerd's own number."""
+
+
+def http_server(dispatcher: Dispatcher, *, headers_within: float = HEADERS_WITHIN) -> web.Server:
+    """The HTTP server, bounded in what a client can make it keep: bytes of a head, and time for one."""
+    return web.Server(
+        dispatcher,
+        handler_cancellation=True,
+        access_log=None,
+        max_field_size=MAX_HEADER,
+        keepalive_timeout=headers_within,
+    )
+
+
 class Dispatcher:
     """The handler given to aiohttp's low-level server."""
 

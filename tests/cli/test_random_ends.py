@@ -6,18 +6,16 @@ A few rounds by default; STACKWRIGHT_RANDOM_ROUNDS says how many for each comman
 from __future__ import annotations
 
 import asyncio
-import os
-import random
 import signal
 import time
 from collections.abc import Callable
 
 import pytest
 from tests.cli.conftest import Box
+from tests.support.rounds import chance, rounds
 
 from stackwright.engine.client import EngineClient
 
-ROUNDS = int(os.environ.get("STACKWRIGHT_RANDOM_ROUNDS") or 2)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 TEXT = """
     services:
@@ -55,7 +53,7 @@ class Ending:
 
     def __init__(self, box: Box, *words: str) -> None:
         self.box, self.words = box, words
-        self.random = random.Random(f"{' '.join(words)} {box.engine}")
+        self.random = chance()
         begun = time.monotonic()
         box.ok(*words)
         self.usual = time.monotonic() - begun
@@ -74,8 +72,8 @@ class Ending:
         return what
 
 
-def rounds(ending: Ending, before: Callable[[int], None], after: Callable[[int, str], None]) -> None:
-    for number in range(ROUNDS):
+def repeat(ending: Ending, before: Callable[[int], None], after: Callable[[int, str], None]) -> None:
+    for number in range(rounds(2)):
         before(number)
         after(number, ending.once(number))
 
@@ -99,7 +97,7 @@ def test_an_up_that_is_ended_is_finished_by_the_next_or_taken_down(box: Box) -> 
             assert result.returncode == 0, f"{what}\n{result.stderr}"
             assert states(box) == RUNNING, what
 
-    rounds(ending, before, after)
+    repeat(ending, before, after)
 
 
 def test_a_down_that_is_ended_is_finished_by_the_next_or_brought_up_again(box: Box) -> None:
@@ -119,7 +117,7 @@ def test_a_down_that_is_ended_is_finished_by_the_next_or_brought_up_again(box: B
         else:
             assert states(box) == RUNNING, what
 
-    rounds(ending, before, after)
+    repeat(ending, before, after)
 
 
 def test_a_scale_that_is_ended_is_finished_by_the_next(box: Box) -> None:
@@ -139,7 +137,7 @@ def test_a_scale_that_is_ended_is_finished_by_the_next(box: Box) -> None:
             **{f"web-{n}": "running" for n in range(1, wanted + 1)},
         }, what
 
-    rounds(ending, before, after)
+    repeat(ending, before, after)
 
 
 @pytest.mark.slow
@@ -160,7 +158,7 @@ def test_a_build_that_is_ended_is_finished_by_the_next(box: Box) -> None:
         assert result.returncode == 0, f"{what}\n{result.stderr}"
         assert box.ok("run", "--rm", "-T", "web") == f"one\n{number}\n{number}\n", what
 
-    rounds(ending, dockerfile, after)
+    repeat(ending, dockerfile, after)
     box.ok("down", "--rmi", "local")
     assert not asyncio.run(_builders(box))
 

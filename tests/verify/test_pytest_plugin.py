@@ -94,6 +94,7 @@ def test_a_failing_fixture_is_one_message_and_leaves_nothing(tests: Box) -> None
     done = run(tests)
     assert done.returncode == 1
     assert "exit code 3" in done.stdout
+    assert "broken" in done.stdout.partition("exit code 3")[2]
     assert tests.ok("ls", "-a", "-q") == ""
 
 

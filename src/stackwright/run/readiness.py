@@ -138,11 +138,11 @@ async def _healthy(
         if status == "healthy" or (prober is not None and prober.passed and status != "unhealthy"):
             return "Healthy"
         probes = prober.log if prober is not None else []
-        if status == "unhealthy" or (prober is not None and prober.overdue and not _log(state)):
-            raise NotReady("its health check failed", state, probes)
         current = state["State"]
         if current.get("Status") in ("exited", "dead", "created") and not current.get("Restarting"):
-            raise NotReady("it ended", state, probes)
+            raise NotReady("it ended", state, probes)  # before its health: Docker calls what ended unhealthy
+        if status == "unhealthy" or (prober is not None and prober.overdue and not _log(state)):
+            raise NotReady("its health check failed", state, probes)
         restarts = int(state.get("RestartCount") or 0) - known
         if restarts >= RESTARTS and time.monotonic() - begun > _patience(check):
             raise NotReady(f"it ended {restarts} times", state, probes)

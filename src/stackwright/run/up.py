@@ -89,7 +89,8 @@ class Up(Struct):
         for container, name in self._healthy.items():
             if self._watch.verdict(container) == "unhealthy":
                 state = await self.session.engine.inspect_container(container)
-                outcome = readiness.NotReady("its health check failed", state)
+                why = "its health check failed" if state["State"].get("Running") else "it ended"
+                outcome = readiness.NotReady(why, state)
                 raise await explain(self.session, name, container, outcome)
 
     def _orphans(self) -> None:

@@ -17,7 +17,9 @@ from stackwright.model.load import load
 from stackwright.model.project import Project
 from stackwright.plan.graph import UpOptions
 from stackwright.run.down import down
+from stackwright.run.errors import ServiceFailed
 from stackwright.run.events import Sink, ignore
+from stackwright.run.explain import render
 from stackwright.run.images import Images
 from stackwright.run.session import Session
 from stackwright.run.up import Up
@@ -123,7 +125,13 @@ class Bringing:
         if not wanted.keep:
             exits.push_async_callback(_down, session, fresh=wanted.fresh)
         images = Images(session, pull=wanted.pull, build=wanted.build or None, quiet_build=True)
-        await Up(session, wanted.options, images).run()
+        try:
+            await Up(session, wanted.options, images).run()
+        except ServiceFailed as error:
+            error.add_note(
+                "\n".join(render(error).splitlines()[1:])
+            )  # a traceback shows the last probe and log, too
+            raise
         stack = Stack(session)
         await stack.refresh()
         return stack

@@ -58,7 +58,7 @@ def _scalar(value: Any) -> str:
         return f'"{value.translate(_TABLE)}"'
     if isinstance(value, float):
         if value - value != 0:
-            name = ".nan" if value != value else ".inf" if value > 0 else "-.inf"  # noqa: PLR0124 - NaN
+            name = ".nan" if value != value else ".inf" if value > 0 else "-.inf"
             raise NotJsonError(f"JSON has no {name}")
         return float_text(value, 21, -6)
     return str(value)

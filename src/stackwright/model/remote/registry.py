@@ -114,7 +114,7 @@ def _credentials(host: str, environment: Mapping[str, str]) -> str:
         with open(os.path.join(folder, "config.json"), "rb") as file:
             known = json.load(file).get("auths", {})
         names = (host, f"https://{host}", "https://index.docker.io/v1/" if "docker.io" in host else host)
-        entry = next((known[name] for name in names if name in known), {})
+        entry: dict[str, str] = next((known[name] for name in names if name in known), {})
         if entry.get("username"):
             return base64.b64encode(f"{entry['username']}:{entry.get('password', '')}".encode()).decode()
         return str(entry.get("auth", ""))

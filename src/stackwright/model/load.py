@@ -313,6 +313,12 @@ def _project_name(request: Request, context: Context, files: Sequence[str], plac
         name = normal_name(text) if context.settings.normalise else text
         if name:
             return name
+        said = f'"{named[0]}" leaves nothing that a project can be called' if text else f"{named[0]} is empty"
+        hint = "lower case letters, digits, - and _, starting with a letter or digit"
+        if not text:
+            hint = "set the variable, give it a default, or leave name out to take the folder's"
+        report.error("project-name", f"the project has no name: {said}", mark, "name", hint=hint)
+        return None
     name = normal_name(os.path.basename(place))
     if name:
         return name

@@ -35,6 +35,14 @@ def container_name(project: str, service: Service, number: int) -> str:
     return service.container_name or f"{project}-{service.name}-{number}"
 
 
+def replaces(project: str, value: str) -> frozenset[str]:
+    """Names of the container that a replacement with the label `REPLACE` of this value is made for.
+
+    The label leaves out the project, unless the file names the container.
+    """
+    return frozenset({value, f"{project}-{value}"})
+
+
 def image_name(project: str, service: Service) -> str:
     """`image`, or the name under which the service's build is tagged."""
     return service.image or f"{project}-{service.name}"

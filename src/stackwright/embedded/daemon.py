@@ -27,6 +27,7 @@ from stackwright.embedded.lifecycle.recovery import recover
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.tasks import Tasks
 from stackwright.embedded.networks.service import NetworkService
+from stackwright.embedded.snapshots.frozen import FrozenStore
 from stackwright.embedded.state import Database
 from stackwright.embedded.volumes.service import VolumeService
 
@@ -72,6 +73,7 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
     def users_of(volume: str) -> Sequence[str]:
         return [c.id for c in containers if any(m.name == volume for m in c.mounts)]
 
+    frozen = FrozenStore(options.state_dir / "frozen")
     services = Services(
         state_dir=options.state_dir,
         instance=instance,
@@ -79,22 +81,28 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
         containers=containers,
         images=ImageService(database, options.state_dir / "images"),
         networks=NetworkService(database, options.state_dir / "networks", instance),
-        volumes=VolumeService(database, options.state_dir / "volumes", users_of),
+        volumes=VolumeService(database, options.state_dir / "volumes", users_of, frozen),
         runtime=Runtime(starter),
         events=EventBus(),
+        frozen=frozen,
         limitations=options.limitations,
     )
     try:
         async with Tasks() as tasks:
             engine = Engine(services, tasks, options.socket)
+            engine.snapshots.recover()
             engine.copying.sweep()
             await services.images.start()
             await services.networks.start()
             await engine.building.sweep()
             await recover(engine)
+            await frozen.collect()
             await _listen(engine, sock, options.idle_seconds)
     finally:
-        await services.networks.close(keep_devices=any(c.up for c in containers))
+        anything_up = any(c.up for c in containers)
+        services.volumes.close(keep_mounts=anything_up)
+        await services.networks.close(keep_devices=anything_up)
+        await frozen.close()
         await services.images.close()
         await services.runtime.close()
         database.close()

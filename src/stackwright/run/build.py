@@ -14,7 +14,7 @@ from stackwright.plan import labels
 from stackwright.run import buildinputs
 from stackwright.run import context as contexts
 from stackwright.run.errors import RunError, Unsupported
-from stackwright.run.events import Note, Output, Progress, printed
+from stackwright.run.events import Note, Output, Progress, Stage, printed
 from stackwright.run.session import Session, image_id, place
 
 NOT_PASSED_ON = ("additional_contexts", "entitlements", "privileged", "cache_to", "ulimits")
@@ -23,7 +23,7 @@ ONLY_EMBEDDED = ("secrets", "ssh")
 """Keys that our own engine takes besides (run/buildinputs)."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
-_STEP = re.compile(r"Step \d+/\d+ : (.*)")
+_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _CERTIFICATE_SIGNS = (
     "self-signed certificate",
     "self signed certificate",
@@ -70,12 +70,13 @@ async def build(
     no_cache: bool = False,
     arguments: Mapping[str, str | None] | None = None,
     quiet: bool = False,
+    memory: int | None = None,
 ) -> str:
     """Build `service` as `name` and return the image's id.
 
     `ensure_base` is awaited with every image that the Dockerfile starts from, `fetch` with every one of
-    `cache_from`, which tells whether it is there. `arguments` are `--build-arg`; they win over the model's.
-    Raises `BuildError`.
+    `cache_from`, which tells whether it is there. `arguments` are `--build-arg`; they win over the model's;
+    `memory`, in bytes, limits each step. Raises `BuildError`.
     """
     recipe = service.build
     assert recipe is not None
@@ -111,6 +112,7 @@ async def build(
                     labels.PROJECT: session.project.name,
                     labels.SERVICE: service.name,
                     labels.VERSION: labels.COMPOSE_VERSION,
+                    labels.BUILDER: "classic",
                 },
                 nocache=no_cache or recipe.no_cache,
                 network=recipe.network,
@@ -118,10 +120,13 @@ async def build(
                 cache_from=cache_from,
                 shm_size=recipe.shm_size or None,
                 platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
+                memory=memory,
                 headers=headers,
             ):
                 for line in () if quiet else printed(str(message.get("stream", ""))):
                     session.emit(Output(name, line))
+                    if (stage := _STEP.match(line)) is not None:
+                        session.emit(Stage(name, int(stage[1]), int(stage[2]), stage[3]))
     except BuildFailed as error:
         step = _failed_step(packed, error.output)
         raise _failed(session, service, error.message + step, error.output, where) from error
@@ -189,7 +194,7 @@ def _failed_step(packed: contexts.Packed, output: tuple[str, ...]) -> str:
     announced = [found for line in output if (found := _STEP.match(line))]
     if not announced:
         return ""
-    text = " ".join(announced[-1][1].split())
+    text = " ".join(announced[-1][3].split())
     dockerfile = parse(packed.dockerfile_text)
     every = [one for stage in dockerfile.stages for one in (stage.start, *stage.instructions)]
     lines = [one.line for one in every if " ".join(one.text.split()) == text]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from stackwright.engine.client import EngineClient
 from stackwright.model.project import Project
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 ImageSource = Literal["auto", "registry", "recipe"]
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """One command on one project. `environ` is the environment of the command."""
 
     engine: EngineClient
@@ -28,8 +28,14 @@ class Session:
     sink: Sink = ignore
     images: ImageSource = "auto"
     host_ca: bool = True
+    engine_health: bool = False
+    """Only the engine's own verdict makes a service healthy: no probes of ours."""
     environ: Mapping[str, str] = field(default_factory=dict)
     environment_files: tuple[str, ...] = ()
+    parallel: int = 0
+    """How much is done side by side; 0 for no limit."""
+    dry: bool = False
+    """Nothing is changed: the engine is a `DryEngine`, and nobody waits for what will not come."""
     _credentials: Credentials | None = None
 
     @property
@@ -65,7 +71,7 @@ async def observe(session: Session, image_names: set[str]) -> Observed:
         ids = {name: group.create_task(image_id(engine, name)) for name in sorted(image_names)}
     return Observed(
         containers=found.result(),
-        networks=frozenset(one["Name"] for one in networks.result()),
+        networks={one["Name"]: str(one.get("Id") or "") for one in networks.result()},
         volumes=frozenset(one["Name"] for one in volumes.result()),
         images={name: task.result() for name, task in ids.items() if task.result()},
     )

@@ -23,7 +23,7 @@ from stackwright.embedded.images.document import child_document, continued
 from stackwright.embedded.images.layers import LayerStore
 from stackwright.embedded.images.loading import load_archive
 from stackwright.embedded.images.reference import Reference
-from stackwright.embedded.images.removal import RUNNING, Removal
+from stackwright.embedded.images.removal import RUNNING, SNAPSHOT, Removal
 from stackwright.embedded.images.saving import write_archive
 from stackwright.embedded.images.streams import from_thread, full_disk_explained, produced_by, spool
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
@@ -382,7 +382,8 @@ class ImageService:
                 for diff_id in image.layers
                 if used[diff_id] > 1 and (layer := self.layers.get(diff_id))
             )
-            shown.append(views.summary(image, shared=shared, containers=len(in_use.get(image.id, ()))))
+            containers = sum(not user.startswith(SNAPSHOT) for user in in_use.get(image.id, ()))
+            shown.append(views.summary(image, shared=shared, containers=containers))
         return {"LayersSize": self.layers.total_size(), "Images": shown}
 
     def _pulls(self) -> Puller:

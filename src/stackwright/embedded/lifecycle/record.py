@@ -80,6 +80,10 @@ class Container(msgspec.Struct, kw_only=True):
     stopped_by_user: bool = False
     boot_id: str = ""
     health: HealthRecord | None = None
+    frozen: list[str] = []
+    """Frozen folders between its writable layer and its image, topmost first."""
+    snapshot: str = ""
+    """What it was created from."""
 
     @property
     def up(self) -> bool:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from tests.peers import Dockerd, busybox_archive, running_dockerd, why_no_docker
+from tests.peers import (
+    Peer,
+    busybox_archive,
+    running_dockerd,
+    running_podman,
+    why_no_docker,
+    why_no_podman,
+)
 from tests.support.cli import Stackwright
 
 if TYPE_CHECKING:
@@ -89,7 +96,7 @@ def own_engine() -> Iterator[Stackwright]:
 
 
 @pytest.fixture(scope="session")
-def dockerd() -> Iterator[Dockerd]:
+def dockerd() -> Iterator[Peer]:
     """A Docker Engine of this test process, with the busybox image `tests.peers.IMAGE` loaded."""
     import docker
 
@@ -103,9 +110,23 @@ def dockerd() -> Iterator[Dockerd]:
 
 
 @pytest.fixture
-def dockerd_socket(dockerd: Dockerd) -> str:
+def dockerd_socket(dockerd: Peer) -> str:
     """The address of the Docker Engine, for DOCKER_HOST."""
     return dockerd.address
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Peer]:
+    """A Podman service of this test process, with the busybox image `tests.peers.IMAGE` loaded."""
+    import docker
+
+    if reason := why_no_podman():
+        pytest.skip(reason)
+    with running_podman() as engine:
+        client = docker.DockerClient(base_url=engine.address)
+        client.images.load(busybox_archive(compress=False))
+        client.close()
+        yield engine
 
 
 @pytest.fixture(scope="session")

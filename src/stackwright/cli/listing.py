@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import Any
@@ -182,7 +183,7 @@ def ls(options: GlobalOptions, everything: bool, filters: tuple[str, ...], form:
             write_table(
                 ("NAME", "STATUS", "CONFIG FILES"),
                 [(value["Name"], value["Status"], value["ConfigFiles"]) for value in values],
-                gap=16,
+                least=20,
             )
         return 0
 
@@ -244,13 +245,19 @@ def top(options: GlobalOptions, services: tuple[str, ...]) -> int:
 
     async def main() -> int:
         async with session(options, project, quiet=True) as opened:
-            for one in await containers(opened.engine, project.name, all=False):
-                if (services and one.service not in services) or one.state != "running":
-                    continue
-                listed = await opened.engine.top(one.id)
-                sys.stdout.write(f"{one.name}\n")
-                write_table(listed["Titles"], listed["Processes"] or [])
-                sys.stdout.write("\n")
+            found = [
+                one
+                for one in await containers(opened.engine, project.name, all=False)
+                if (not services or one.service in services) and one.state == "running"
+            ]
+            listed = await asyncio.gather(*(opened.engine.top(one.id) for one in found))
+        rows = [
+            (one.service, str(one.number), *process)
+            for one, answer in zip(found, listed, strict=True)
+            for process in answer["Processes"] or ()
+        ]
+        if rows:
+            write_table(("SERVICE", "#", *listed[0]["Titles"]), rows, least=4, gap=2)
         return 0
 
     return run(main)
@@ -283,10 +290,27 @@ def volumes(options: GlobalOptions, services: tuple[str, ...], form: str, quiet:
         elif form == "table":
             write_table(("DRIVER", "VOLUME NAME"), [(one["Driver"], one["Name"]) for one in chosen])
         else:
-            write_values([{"Name": one["Name"], "Driver": one["Driver"]} for one in chosen], form)
+            write_values([_volume_value(one) for one in chosen], form)
         return 0
 
     return run(main)
+
+
+def _volume_value(one: dict[str, Any]) -> dict[str, Any]:
+    """One volume as `docker compose volumes --format json` describes it; only Swarm's volumes have the rest."""
+    found = sorted((one.get("Labels") or {}).items())
+    return {
+        "Availability": "N/A",
+        "Driver": one["Driver"],
+        "Group": "N/A",
+        "Labels": ",".join(f"{key}={value}" for key, value in found),
+        "Links": "N/A",
+        "Mountpoint": one.get("Mountpoint", ""),
+        "Name": one["Name"],
+        "Scope": one.get("Scope", "local"),
+        "Size": "N/A",
+        "Status": "N/A",
+    }
 
 
 @click.command()

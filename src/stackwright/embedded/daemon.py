@@ -15,7 +15,7 @@ from aiohttp import web
 
 from stackwright.embedded.api.routes import all_routes
 from stackwright.embedded.api.routing import Router
-from stackwright.embedded.api.server import Dispatcher
+from stackwright.embedded.api.server import Dispatcher, http_server
 from stackwright.embedded.containers.runtime import Runtime
 from stackwright.embedded.containers.starter import StarterHandle
 from stackwright.embedded.images.service import ImageService
@@ -57,7 +57,15 @@ def run(options: Options, starter: StarterHandle) -> None:
             options.socket.unlink(missing_ok=True)
 
 
+def keep_private(state_dir: Path) -> None:
+    """Other users may pass through to what is theirs (bind mounts), and see nothing, whatever the umask is."""
+    for folder in (state_dir, state_dir / "containers", state_dir / "networks"):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)
+
+
 async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) -> None:
+    keep_private(options.state_dir)
     database = Database(options.state_dir / "engine.db")
     instance = instance_of(options.state_dir)
     containers = Containers(database)
@@ -105,8 +113,7 @@ async def _listen(engine: Engine, sock: socket.socket, idle_seconds: float) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.stopping.set)
     dispatcher = Dispatcher(Router(all_routes(engine)), engine.tasks, engine.activity)
-    server = web.Server(dispatcher, handler_cancellation=True, access_log=None)
-    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_GRACE)
+    runner = web.ServerRunner(http_server(dispatcher), shutdown_timeout=_SHUTDOWN_GRACE)
     await runner.setup()
     try:
         await web.SockSite(runner, sock, backlog=BACKLOG).start()

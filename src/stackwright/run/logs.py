@@ -7,7 +7,8 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineError, NotFound
@@ -16,8 +17,7 @@ from stackwright.plan.observed import Container
 from stackwright.run.session import containers as list_containers
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of output. `time` is the engine's RFC 3339 text with nanoseconds."""
 
     container: Container
@@ -26,8 +26,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A container's process ended."""
 
     container: Container
@@ -105,13 +104,16 @@ class Follower:
         self.until_ended = until_ended
         self.linger = linger  # seconds: who is being restarted or replaced is not running for a moment
         self.last: dict[str, str] = {}
-        """Container id to the time of its last line shown, for who continues after a history."""
+        """Container id to the time of its last line shown."""
+        self._same: dict[str, int] = {}
+        """How many lines of that time were shown."""
         self.codes: dict[str, int] = {}
         """Container name to its last exit code."""
         self._joined_since = joined_since if joined_since is not None else time.time()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._started: set[str] = set()
+        """Ids of containers started since we joined and not followed yet."""
         self._finished: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -139,6 +141,13 @@ class Follower:
 
             raise first_failure(failures) from None
 
+    def shown(self, line: Line) -> None:
+        """A line that somebody has shown already, in their order: the output goes on after it."""
+        container = line.container.id
+        same = self.last.get(container) == line.time
+        self._same[container] = self._same.get(container, 0) + 1 if same else 1
+        self.last[container] = line.time
+
     def expect(self, started: set[str]) -> None:
         """These containers were started: show them even if they have ended before anybody looked."""
         self._started |= started - set(self.last)
@@ -147,23 +156,24 @@ class Follower:
     async def _attach(self, group: asyncio.TaskGroup) -> bool:
         found = [one for one in await list_containers(self.engine, self.project) if self.wanted(one)]
         for one in found:
-            # A container that ended between two looks is read to its end too, once.
-            fresh = (
-                one.id not in self.last and one.state != "created" and one.created >= self._joined_since - 1
-            )
-            if one.id not in self._tasks and (one.state in ("running", "paused") or fresh):
+            # Who was started since we joined is read to its end also if that came between two looks.
+            if one.id not in self._tasks and (one.state in ("running", "paused") or one.id in self._started):
+                self._started.discard(one.id)
                 self._tasks[one.id] = group.create_task(self._follow(one))
         return any(one.running for one in found)
 
     async def _follow(self, one: Container) -> None:
-        since = _next(self.last[one.id]) if one.id in self.last else f"{self._joined_since:.9f}"
-        self.last.setdefault(one.id, "")
-        if not self.last[one.id]:
-            since = f"{self._joined_since:.9f}"
+        last = self.last.setdefault(one.id, "")
+        since = _next(last) if last else f"{self._joined_since:.9f}"
+        # Podman tells whole seconds only: those lines of the last second that were shown come again.
+        again = self._same.get(one.id, 0) if last and "." not in last else 0
         try:
             async for line in lines(self.engine, one, follow=True, since=since):
+                if again and line.time == last:
+                    again -= 1
+                    continue
                 # Lines of one moment share their time: nothing is dropped by it, `since` did that.
-                self.last[one.id] = line.time
+                self.shown(line)
                 self.show(line)
             await self._ended(one)
         except EngineError:
@@ -209,7 +219,7 @@ class Follower:
 
 
 def _next(stamp: str) -> str:
-    """The engine's `since` for everything after an RFC 3339 time with nanoseconds."""
+    """The engine's `since` for everything after an RFC 3339 time with nanoseconds, or from a whole second on."""
     if not stamp:
         return "0"
     from datetime import UTC, datetime
@@ -217,5 +227,5 @@ def _next(stamp: str) -> str:
     seconds, _, fraction = stamp.removesuffix("Z").partition(".")
     moment = datetime.fromisoformat(seconds[:19]).replace(tzinfo=UTC)
     digits = "".join(char for char in fraction if char.isdigit())[:9].ljust(9, "0")
-    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(digits) + 1
+    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(digits) + (1 if fraction else -1)
     return f"{nanoseconds // 1_000_000_000}.{nanoseconds % 1_000_000_000:09d}"

@@ -100,7 +100,8 @@ class Creator:
             frozen=list(start.snapshot.layers) if start else [],
             snapshot=start.snapshot.id if start else "",
         )
-        await self._write(container, image, start.clone.frozen if start else {})
+        with services.images.leased(image.id):
+            await self._write(container, image, start.clone.frozen if start else {})
         self._supervisor.tell(container, "create")
         return Created(container, warnings)
 

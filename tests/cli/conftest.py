@@ -120,12 +120,16 @@ def embedded() -> Iterator[str]:
     params=[
         pytest.param("docker", marks=pytest.mark.docker),
         pytest.param("embedded", marks=pytest.mark.root),
+        pytest.param("podman", marks=pytest.mark.root),
     ]
 )
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     """A folder and the command, once on each engine; what is left of the project is taken down."""
     name = str(request.param)
-    address = request.getfixturevalue("dockerd_socket" if name == "docker" else "embedded")
+    if name == "podman":
+        address = request.getfixturevalue("podman").address
+    else:
+        address = request.getfixturevalue("dockerd_socket" if name == "docker" else "embedded")
     made = Box(tmp_path, address, name)
     yield made
     for file in tmp_path.glob("*.yaml"):

@@ -21,7 +21,7 @@ TEXT = """
         volumes: [data:/srv]
         environment: {A: "1"}
         restart: unless-stopped
-        ulimits: {nofile: 1024}
+        ulimits: {nofile: 1024, nproc: 2048}
         tmpfs: [/scratch]
       web:
         image: $IMAGE

@@ -15,8 +15,10 @@ class GlobalOptions:
         "all_resources",
         "ansi",
         "compatibility",
+        "context",
         "dry_run",
         "engine",
+        "engine_health",
         "env_files",
         "environment",
         "files",
@@ -41,6 +43,7 @@ class GlobalOptions:
         self.progress: str = "auto"
         self.ansi: str = "auto"
         self.engine: str | None = None
+        self.context: str | None = None
         self.images: str = "auto"
         self.all_resources: bool = False
         self.host_ca: bool = True
@@ -49,6 +52,7 @@ class GlobalOptions:
         self.parallel: str | None = None
         self.lock_timeout: str | None = None
         self.verbose: bool = False
+        self.engine_health: bool = False
 
 
 class Flag:
@@ -91,6 +95,7 @@ FLAGS: tuple[Flag, ...] = (
         "Container engine to use",
         choices=("auto", "docker", "podman", "embedded"),
     ),
+    Flag(("--context",), "context", "Docker context to use: the engine that it names"),
     Flag(
         ("--images",),
         "images",
@@ -109,6 +114,12 @@ FLAGS: tuple[Flag, ...] = (
     Flag(("--no-ansi",), "ansi", "The same as --ansi never", const="never", hidden=True),
     Flag(("--verbose",), "verbose", "Accepted as docker compose accepts it", const=True, hidden=True),
     Flag(("--workdir",), "project_directory", "The same as --project-directory", hidden=True),
+    Flag(
+        ("--engine-health",),
+        "engine_health",
+        "Wait for the engine's own health verdict: no early probes",
+        const=True,
+    ),
     Flag(
         ("--no-host-ca",),
         "host_ca",

@@ -94,7 +94,7 @@ def logs(
             asked_for = "all" if chosen.active else tail
             lines = await runs.history(opened.engine, found, since=begin, until=end, tail=asked_for)
             for line in lines:
-                follower.last[line.container.id] = line.time
+                follower.shown(line)
             if chosen.active:
                 lines = last_of_each([line for line in lines if chosen(line)], tail)
             for line in lines:

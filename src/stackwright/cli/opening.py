@@ -76,7 +76,7 @@ async def session(
 
     `announce` says which engine `auto` chose, and why. `change` holds the project's lock.
     """
-    choice = choose(options.engine)
+    choice = choose(options.engine, context=options.context)
     environ = {**project.environment} or dict(os.environ)
     _apply(options, environ)
     progress = options.progress if options.progress != "auto" else environ.get("COMPOSE_PROGRESS") or "auto"
@@ -88,8 +88,8 @@ async def session(
             from stackwright.engine.dry import DryEngine
 
             client, emit, change = DryEngine.beside(client), announced(show), False
-        if announce and choice.spawn and options.engine is None:
-            show(Note(f"Using the embedded engine: {choice.reason}"))
+        if announce and choice.found:
+            show(Note(choice.announcement()))
         for warning in project.warnings:
             show(Note(warning, warning=True))
         patience = lock_timeout(options, environ) if change else 0.0
@@ -101,6 +101,7 @@ async def session(
                     emit,
                     images=cast("ImageSource", options.images),
                     host_ca=options.host_ca,
+                    engine_health=options.engine_health,
                     environ=environ,
                     environment_files=tuple(options.env_files),
                     parallel=_parallel(options, environ),

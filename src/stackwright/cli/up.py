@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
-    """`--scale web=3` as a mapping."""
+    """`--scale web=3` as a mapping. Raises `RunError`."""
+    from stackwright.run.errors import RunError
+
     result = {}
     for text in values:
         name, equals, count = text.partition("=")
         if not equals or not count.isdigit():
-            raise click.UsageError(f'invalid --scale "{text}": write SERVICE=NUMBER')
+            raise RunError(f'invalid scale "{text}"', hint="write SERVICE=NUMBER, such as web=3")
         result[name] = int(count)
     return result
 
@@ -59,6 +61,9 @@ def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
     "-w", "--watch", is_flag=True, help="Watch source code and refresh containers when files change"
 )
 @click.option("--menu/--no-menu", default=None, help="Enable interactive shortcuts when running attached")
+@click.option(
+    "--engine-health", is_flag=True, help="Wait for the engine's own health verdict: no early probes"
+)
 @click.option("-y", "--yes", is_flag=True, help="Assume yes; nothing is asked")
 @click.pass_obj
 def up(options: GlobalOptions, /, **flags: object) -> int:
@@ -66,6 +71,7 @@ def up(options: GlobalOptions, /, **flags: object) -> int:
     from stackwright.cli.upflow import UpFlags, foreground, in_background
 
     values = dict(flags)
+    options.engine_health |= bool(values.pop("engine_health"))
     values["scale"] = parse_scale(values["scale"])  # type: ignore[arg-type]
     wanted = UpFlags(**values)  # type: ignore[arg-type]
     _refuse_contradictions(wanted.detach or wanted.wait, wanted)

@@ -13,8 +13,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from stackwright.engine import podman_api
 from stackwright.engine.address import Address
-from stackwright.engine.errors import BuildFailed, EngineUnavailable, NotFound, ProtocolError, PullFailed
+from stackwright.engine.errors import (
+    ApiError,
+    BuildFailed,
+    EngineUnavailable,
+    NotFound,
+    ProtocolError,
+    PullFailed,
+)
 from stackwright.engine.http import Body, Response, Transport
 from stackwright.engine.streams import Chunk, Stream, demultiplex, json_lines, raw
 
@@ -36,25 +44,32 @@ def image_path(reference: str) -> str:
 class EngineClient:
     """Talks to one engine. Use as an async context manager, or call `close`.
 
-    `address` is `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
+    `address` is parsed, or text such as `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
     manager does) before other calls: it agrees on the API's version.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address = Address.parse(address)
+    def __init__(self, address: str | Address) -> None:
+        self.address = Address.parse(address) if isinstance(address, str) else address
         self.transport = Transport(self.address)
         self.api_version: tuple[int, int] = (0, 0)
         self.kind = "docker"  # docker | podman | embedded
 
-    async def connect(self, timeout: float = 5.0) -> Self:
-        """Ping the engine and choose the API version. Raises `EngineUnavailable`."""
+    async def connect(self, timeout: float | None = None) -> Self:
+        """Ping the engine and choose the API version; `timeout` in seconds, None for what suits the address.
+
+        Raises `EngineUnavailable`.
+        """
+        timeout = timeout or (30.0 if self.address.scheme == "ssh" else 5.0)
         try:
             async with asyncio.timeout(timeout):
                 headers = await self.ping()
         except TimeoutError as error:
             raise EngineUnavailable(
-                f"the engine at {self.address} does not answer within {timeout:g} s"
+                f"the engine at {self.address} does not answer within {timeout:g} s",
+                hint="it may be starting, or stuck: see its log",
             ) from error
+        except ApiError as error:
+            raise _no_engine(self.address, error) from error
         try:
             major, minor = (int(part) for part in headers.get("api-version", "1.24").split("."))
         except ValueError as error:
@@ -91,6 +106,10 @@ class EngineClient:
     async def _post(self, path: str, body: Any = None, **query: Any) -> Any:
         return await (await self.transport.request("POST", path, query=query, json_body=body)).json()
 
+    async def _do(self, path: str, body: Any = None) -> None:
+        """POST where the answer says nothing: Podman writes a word there that is no JSON."""
+        await (await self.transport.request("POST", path, json_body=body)).read()
+
     async def _delete(self, path: str, **query: Any) -> Any:
         return await (await self.transport.request("DELETE", path, query=query)).json()
 
@@ -119,10 +138,13 @@ class EngineClient:
         self, *, filters: JSON | None = None, since: float | None = None, until: float | None = None
     ) -> AsyncIterator[JSON]:
         """SystemEvents, until the stream is closed. `since` and `until` are Unix seconds."""
-        query = {"filters": filters, "since": _stamp(since), "until": _stamp(until)}
+        begin, end = _stamp(since), _stamp(until)
+        if self.kind == "podman":
+            filters, (begin, end) = podman_api.event_filters(filters), podman_api.event_times(since, until)
+        query = {"filters": filters, "since": begin, "until": end}
         response = await self.transport.request("GET", "/events", query=query)
         async for message in self._messages(response):
-            yield message
+            yield podman_api.event(message) if self.kind == "podman" else message
 
     # -- containers ------------------------------------------------------------------------------
 
@@ -132,11 +154,15 @@ class EngineClient:
 
     async def inspect_container(self, container: str) -> JSON:
         """ContainerInspect. Raises `NotFound`."""
-        return dict(await self._get(f"/containers/{container}/json"))
+        found = dict(await self._get(f"/containers/{container}/json"))
+        return podman_api.inspected(found) if self.kind == "podman" else found
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
-        made = await self._post("/containers/create", config, name=name, platform=platform or None)
+        try:
+            made = await self._post("/containers/create", config, name=name, platform=platform or None)
+        except ApiError as error:
+            raise podman_api.failure(error) if self.kind == "podman" else error from None
         return str(made["Id"])
 
     async def start_container(self, container: str) -> None:
@@ -178,7 +204,12 @@ class EngineClient:
 
     async def top(self, container: str, ps_args: str | None = None) -> JSON:
         """ContainerTop: Titles and Processes."""
-        return dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
+        found = dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
+        return podman_api.top(found) if self.kind == "podman" else found
+
+    async def run_healthcheck(self, container: str) -> None:
+        """Podman's ContainerHealthcheck: run the check once and count its outcome, as a timer would."""
+        await self._get(f"/libpod/containers/{container}/healthcheck")
 
     async def stats(self, container: str) -> JSON:
         """ContainerStats: one sample, with the one before it for rates."""
@@ -346,6 +377,11 @@ class EngineClient:
         """ImageInspect. Raises `NotFound`."""
         return dict(await self._get(f"{image_path(reference)}/json"))
 
+    async def image_digest(self, reference: str) -> str:
+        """The digest that the image's registry names for it (DistributionInspect)."""
+        found = await self._get(f"/distribution/{reference}/json")
+        return str(found["Descriptor"]["digest"])
+
     async def has_image(self, reference: str) -> bool:
         """Whether the engine has the image."""
         try:
@@ -388,8 +424,6 @@ class EngineClient:
         self, reference: str, *, platform: str | None = None, auth: Mapping[str, str] | None = None
     ) -> AsyncIterator[JSON]:
         """ImageCreate from a registry: progress messages. Raises `PullFailed`."""
-        from stackwright.engine.errors import ApiError
-
         name, tag = split_reference(reference)
         headers = (
             {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()} if auth else {}
@@ -498,11 +532,11 @@ class EngineClient:
 
     async def connect_network(self, network: str, container: str, endpoint: JSON) -> None:
         """NetworkConnect."""
-        await self._post(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
+        await self._do(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
 
     async def disconnect_network(self, network: str, container: str, *, force: bool = False) -> None:
         """NetworkDisconnect."""
-        await self._post(f"/networks/{network}/disconnect", {"Container": container, "Force": force})
+        await self._do(f"/networks/{network}/disconnect", {"Container": container, "Force": force})
 
     async def list_volumes(self, *, filters: JSON | None = None) -> list[JSON]:
         """VolumeList."""
@@ -540,6 +574,15 @@ def _path_stat(headers: Mapping[str, str]) -> JSON:
         return dict(json.loads(base64.b64decode(headers["x-docker-container-path-stat"])))
     except (KeyError, ValueError) as error:
         raise ProtocolError("the engine does not describe the path in the container") from error
+
+
+def _no_engine(address: Address, error: ApiError) -> EngineUnavailable:
+    if "HTTPS server" in error.message:
+        return EngineUnavailable(
+            f"the engine at {address} wants TLS",
+            hint="set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem",
+        )
+    return EngineUnavailable(f"the engine at {address} answers with status {error.status}: {error.message}")
 
 
 def _stamp(seconds: float | None) -> str | None:

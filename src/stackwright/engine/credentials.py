@@ -1,7 +1,8 @@
-"""What somebody logged in with: the credentials that `docker login` keeps, for pulls and pushes of ours.
+"""What the Docker client's configuration knows about registries: passwords, tokens and credential helpers.
 
-They are read where the `docker` command keeps them: `$DOCKER_CONFIG/config.json`, or the helper program that it
-names (`credsStore`, `credHelpers`).
+`~/.docker/config.json` (or `$DOCKER_CONFIG/config.json`) is written by `docker login`: `credHelpers` and
+`credsStore` name programs `docker-credential-<name>` that are asked, `auths` holds what none of them keeps.
+The results are the Engine API's `AuthConfig` objects, for its header `X-Registry-Auth`.
 """
 
 from __future__ import annotations
@@ -10,94 +11,130 @@ import asyncio
 import base64
 import binascii
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-HUB = "https://index.docker.io/v1/"
-"""The name under which credentials of Docker Hub are kept."""
-_HELPER_SECONDS = 20.0
+Auth = dict[str, str]
+Warn = Callable[[str], None]
+HUB = "docker.io"
+HUB_KEY = "https://index.docker.io/v1/"
+"""Under this address the client keeps what belongs to Docker Hub."""
+_HELPER_SECONDS = 30.0
 
 
-def registry(reference: str) -> str:
-    """The key under which credentials for an image's registry are kept.
+def registry_of(reference: str) -> str:
+    """The registry that a reference names.
 
-    >>> registry("redis:7"), registry("ghcr.io/a/b"), registry("localhost:5000/a")
-    ('https://index.docker.io/v1/', 'ghcr.io', 'localhost:5000')
+    >>> registry_of("postgres:15"), registry_of("team/app"), registry_of("localhost:5000/app:1")
+    ('docker.io', 'docker.io', 'localhost:5000')
     """
     first, slash, _ = reference.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
-        return HUB if first in ("docker.io", "index.docker.io") else first
+        return HUB if first == "index.docker.io" else first
     return HUB
 
 
-async def credentials(reference: str, environ: Mapping[str, str] = os.environ) -> dict[str, str] | None:
-    """The Engine API's AuthConfig for an image's registry, or None when nobody logged in there."""
-    try:
-        config = json.loads(_file(environ).read_text())
-    except (OSError, ValueError):
+class Credentials:
+    """One configuration, read when it is first needed. `warn` is told, once each, of what cannot be used."""
+
+    def __init__(self, environ: Mapping[str, str], warn: Warn) -> None:
+        folder = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME") or "~") / ".docker")
+        self._file = Path(folder).expanduser() / "config.json"
+        self._warn = warn
+        self._config: dict[str, Any] | None = None
+        self._known: dict[str, asyncio.Task[Auth | None]] = {}
+
+    async def of(self, reference: str) -> Auth | None:
+        """The `AuthConfig` for the registry of an image; None when nothing is known. Never raises."""
+        registry = registry_of(reference)
+        if registry not in self._known:
+            self._known[registry] = asyncio.ensure_future(self._look_up(registry))
+        return await asyncio.shield(self._known[registry])
+
+    async def _look_up(self, registry: str) -> Auth | None:
+        config = self._read()
+        key = HUB_KEY if registry == HUB else registry
+        helper = _table(config, "credHelpers").get(key) or config.get("credsStore")
+        if isinstance(helper, str) and helper:
+            found = await self._ask(helper, key)
+            if found is not None:
+                return found
+        for name, entry in _table(config, "auths").items():
+            if name == key or _host(name) == _host(key):
+                return self._written(name, entry)
         return None
-    if not isinstance(config, dict):
-        return None
-    name = registry(reference)
-    helper = (config.get("credHelpers") or {}).get(name) or config.get("credsStore")
-    if helper:
-        found = await _ask(str(helper), name)
-        if found is not None:
-            return found
-    return _kept(config.get("auths") or {}, name)
 
+    def _read(self) -> dict[str, Any]:
+        if self._config is None:
+            self._config = {}
+            try:
+                document = json.loads(self._file.read_bytes())
+                if not isinstance(document, dict):
+                    raise ValueError("an object was expected")
+                self._config = document
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError, RecursionError) as error:
+                self._warn(f"{self._file} cannot be used, registries are asked without a password: {error}")
+        return self._config
 
-def _file(environ: Mapping[str, str]) -> Path:
-    folder = environ.get("DOCKER_CONFIG")
-    return (Path(folder) if folder else Path.home() / ".docker") / "config.json"
-
-
-def _kept(auths: Mapping[str, Any], name: str) -> dict[str, str] | None:
-    for key in (name, f"https://{name}", f"https://{name}/v1/", f"https://{name}/v2/"):
-        entry = auths.get(key)
+    def _written(self, name: str, entry: Any) -> Auth | None:
         if not isinstance(entry, dict):
-            continue
-        if entry.get("identitytoken"):
-            return {"identitytoken": str(entry["identitytoken"]), "serveraddress": name}
+            return None
+        wanted = ("username", "password", "identitytoken", "registrytoken")
+        auth = {key: str(entry[key]) for key in wanted if entry.get(key)}
+        if entry.get("auth"):
+            try:
+                packed = base64.b64decode(str(entry["auth"]), validate=True).decode()
+                auth["username"], _, password = packed.partition(":")
+                auth["password"] = password.rstrip("\0")
+            except (binascii.Error, ValueError):
+                self._warn(
+                    f"{self._file}: auths.{name}.auth is not base64; log in again (docker login {name})"
+                )
+                return None
+        return {**auth, "serveraddress": name} if auth else None
+
+    async def _ask(self, helper: str, key: str) -> Auth | None:
+        """Credential helper protocol, `get`: the address in, `{"Username", "Secret"}` out."""
+        program = f"docker-credential-{helper}"
         try:
-            user, _, password = base64.b64decode(str(entry.get("auth", ""))).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-        if user:
-            return {"username": user, "password": password.rstrip("\0"), "serveraddress": name}
-    return None
-
-
-async def _ask(helper: str, name: str) -> dict[str, str] | None:
-    """Ask `docker-credential-<helper>`, by its protocol; None where it is missing or knows nothing."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            f"docker-credential-{helper}",
-            "get",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except OSError:
-        return None
-    try:
-        async with asyncio.timeout(_HELPER_SECONDS):
-            answer, _ = await process.communicate(name.encode())
-        found = json.loads(answer)
-    except (TimeoutError, ValueError):
-        return None
-    finally:
-        if process.returncode is None:
+            process = await asyncio.create_subprocess_exec(
+                program, "get", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError as error:
+            self._warn(f"{program}, which {self._file} names, cannot be run: {error.strerror}")
+            return None
+        try:
+            async with asyncio.timeout(_HELPER_SECONDS):
+                said, _ = await process.communicate(key.encode() + b"\n")
+        except TimeoutError:
             process.kill()
             await process.wait()
-    if process.returncode or not isinstance(found, dict) or not found.get("Secret"):
-        return None
-    if found.get("Username") == "<token>":
-        return {"identitytoken": str(found["Secret"]), "serveraddress": name}
-    return {
-        "username": str(found.get("Username", "")),
-        "password": str(found["Secret"]),
-        "serveraddress": name,
-    }
+            self._warn(f"{program} did not answer within {_HELPER_SECONDS:g} s")
+            return None
+        text = said.decode(errors="replace").strip()
+        if process.returncode:
+            if "credentials not found" not in text:
+                self._warn(f"{program} failed: {text or f'exit code {process.returncode}'}")
+            return None
+        try:
+            answer = json.loads(text)
+            user, secret = str(answer["Username"]), str(answer["Secret"])
+        except (ValueError, KeyError, TypeError):
+            self._warn(f"{program} answered with something that is no credential")
+            return None
+        if user == "<token>":
+            return {"identitytoken": secret, "serveraddress": key}
+        return {"username": user, "password": secret, "serveraddress": key}
+
+
+def _table(config: dict[str, Any], name: str) -> dict[str, Any]:
+    value = config.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _host(address: str) -> str:
+    """`https://registry.example/v1/` and `registry.example` are the same to the client."""
+    return address.partition("://")[2].partition("/")[0] if "://" in address else address.partition("/")[0]

@@ -15,8 +15,9 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+from stackwright.engine.connection import Connection
 from stackwright.engine.errors import EngineGone, ProtocolError
-from stackwright.engine.http import CHUNK, Connection
+from stackwright.engine.http import CHUNK
 
 STDOUT, STDERR = 1, 2
 

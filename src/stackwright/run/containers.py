@@ -48,6 +48,7 @@ async def create(
     inherited: tuple[mounts.Inherited, ...] = (),
     extra_labels: dict[str, str] | None = None,
     display: str | None = None,
+    volumes_from: str = "",
     **request: bool,
 ) -> str:
     """Create one container (not started) and return its id."""
@@ -69,6 +70,7 @@ async def create(
         namespaces=await namespace_ids(session, service),
         inherited=inherited,
         api_version=session.engine.api_version,
+        volumes_from=volumes_from,
         **request,
     )
     made = bodies.body(project, service, wanted)
@@ -121,7 +123,7 @@ async def carry_out(
             number=decision.number,
             image_id=image_id,
             inherited=() if renew_volumes else await anonymous_volumes(session, old),
-            extra_labels={labels.REPLACE: old.name},
+            extra_labels={labels.REPLACE: old.name.removeprefix(f"{session.project.name}-")},
             display=name,
         )
     if decision.action == "remove":
@@ -140,9 +142,11 @@ async def restore_name(session: Session, decision: Decision, container: str) -> 
     old = decision.container
     if old is None or decision.action not in ("keep", "start") or labels.REPLACE not in old.labels:
         return
-    proper = old.labels[labels.REPLACE]
-    if old.name != proper:
-        await session.engine.rename_container(container, proper)
+    proper = labels.replaces(session.project.name, old.labels[labels.REPLACE])
+    if old.name not in proper:
+        service = session.project.services[old.service]
+        name = labels.container_name(session.project.name, service, old.number)
+        await session.engine.rename_container(container, name)
 
 
 async def _discard_leftover(session: Session, name: str) -> None:

@@ -125,9 +125,7 @@ class Images(Struct):
     async def _pull(self, name: str, platform: str) -> None:
         emit = self.session.emit
         emit(Progress(name, "Pulling"))
-        from stackwright.engine.credentials import credentials
-
-        auth = await credentials(name)
+        auth = await self.session.credentials.of(name)
         async for message in self.session.engine.pull(name, platform=platform or None, auth=auth):
             if "id" in message and not self.quiet_pull:
                 detail = message.get("progressDetail") or {}
@@ -202,11 +200,27 @@ class Images(Struct):
             service,
             name,
             ensure_base=base,
+            fetch=self._for_cache,
             no_cache=self.no_cache,
             arguments=self.build_args,
             quiet=self.quiet_build,
             memory=self.memory,
         )
+
+    async def _for_cache(self, name: str) -> bool:
+        """Have an image that a build may take steps from; whether it is there."""
+        if await image_id(self.session.engine, name):
+            return True
+        try:
+            await self._once(f"cache:{name}", lambda: self._fetched(name))
+        except PullFailed as error:
+            self.session.emit(Progress(name, "Not there", "warning", error.message))
+            return False
+        return True
+
+    async def _fetched(self, name: str) -> str:
+        await self._pull(name, "")
+        return await image_id(self.session.engine, name)
 
 
 PERIODS = {"daily": 86400.0, "weekly": 7 * 86400.0}

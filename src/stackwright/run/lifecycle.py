@@ -11,7 +11,7 @@ from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import Step
 from stackwright.plan.observed import Container
-from stackwright.run import containers, readiness
+from stackwright.run import containers, prestart, readiness
 from stackwright.run.containers import subject
 from stackwright.run.down import end, pre_stop
 from stackwright.run.errors import RunError
@@ -67,6 +67,7 @@ async def start(
 
         async def perform(step: Step) -> None:
             if step.kind == "start":
+                await _before(session, step)
                 await together([partial(_start, session, one) for one in step.containers if not one.running])
                 return
             for one in step.containers:
@@ -118,6 +119,13 @@ def start_graph(session: Session, found: dict[str, list[Container]], *, wait: bo
                 )
             )
     return {step.id: step for step in steps}
+
+
+async def _before(session: Session, step: Step) -> None:
+    service = session.project.services.get(step.subject)
+    if service is not None and service.pre_start:
+        idle = [one.id for one in step.containers if not one.running]
+        await prestart.run(session, service, idle, scaling=len(idle) < len(step.containers))
 
 
 async def _start(session: Session, one: Container) -> None:

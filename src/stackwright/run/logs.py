@@ -104,7 +104,9 @@ class Follower:
         self.until_ended = until_ended
         self.linger = linger  # seconds: who is being restarted or replaced is not running for a moment
         self.last: dict[str, str] = {}
-        """Container id to the time of its last line shown, for who continues after a history."""
+        """Container id to the time of its last line shown."""
+        self._same: dict[str, int] = {}
+        """How many lines of that time were shown."""
         self.codes: dict[str, int] = {}
         """Container name to its last exit code."""
         self._joined_since = joined_since if joined_since is not None else time.time()
@@ -139,6 +141,13 @@ class Follower:
 
             raise first_failure(failures) from None
 
+    def shown(self, line: Line) -> None:
+        """A line that somebody has shown already, in their order: the output goes on after it."""
+        container = line.container.id
+        same = self.last.get(container) == line.time
+        self._same[container] = self._same.get(container, 0) + 1 if same else 1
+        self.last[container] = line.time
+
     def expect(self, started: set[str]) -> None:
         """These containers were started: show them even if they have ended before anybody looked."""
         self._started |= started - set(self.last)
@@ -154,14 +163,17 @@ class Follower:
         return any(one.running for one in found)
 
     async def _follow(self, one: Container) -> None:
-        since = _next(self.last[one.id]) if one.id in self.last else f"{self._joined_since:.9f}"
-        self.last.setdefault(one.id, "")
-        if not self.last[one.id]:
-            since = f"{self._joined_since:.9f}"
+        last = self.last.setdefault(one.id, "")
+        since = _next(last) if last else f"{self._joined_since:.9f}"
+        # Podman tells whole seconds only: those lines of the last second that were shown come again.
+        again = self._same.get(one.id, 0) if last and "." not in last else 0
         try:
             async for line in lines(self.engine, one, follow=True, since=since):
+                if again and line.time == last:
+                    again -= 1
+                    continue
                 # Lines of one moment share their time: nothing is dropped by it, `since` did that.
-                self.last[one.id] = line.time
+                self.shown(line)
                 self.show(line)
             await self._ended(one)
         except EngineError:
@@ -207,7 +219,7 @@ class Follower:
 
 
 def _next(stamp: str) -> str:
-    """The engine's `since` for everything after an RFC 3339 time with nanoseconds."""
+    """The engine's `since` for everything after an RFC 3339 time with nanoseconds, or from a whole second on."""
     if not stamp:
         return "0"
     from datetime import UTC, datetime
@@ -215,5 +227,5 @@ def _next(stamp: str) -> str:
     seconds, _, fraction = stamp.removesuffix("Z").partition(".")
     moment = datetime.fromisoformat(seconds[:19]).replace(tzinfo=UTC)
     digits = "".join(char for char in fraction if char.isdigit())[:9].ljust(9, "0")
-    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(digits) + 1
+    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(digits) + (1 if fraction else -1)
     return f"{nanoseconds // 1_000_000_000}.{nanoseconds % 1_000_000_000:09d}"

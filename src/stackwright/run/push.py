@@ -50,11 +50,9 @@ async def push(
 
 
 async def _push(session: Session, reference: str, quiet: bool) -> None:
-    from stackwright.engine.credentials import credentials
-
     session.emit(Progress(reference, "Pushing"))
     digest = ""
-    async for message in session.engine.push(reference, auth=await credentials(reference)):
+    async for message in session.engine.push(reference, auth=await session.credentials.of(reference)):
         digest = str((message.get("aux") or {}).get("Digest") or digest)
         detail = message.get("progressDetail") or {}
         if "id" in message and not quiet:

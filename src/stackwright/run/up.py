@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from stackwright.engine.errors import EngineError
+from stackwright.model.project import Project
+from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.decide import Decision, Wish, decide
 from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
-from stackwright.run import containers, readiness, resources
+from stackwright.run import containers, prestart, readiness, resources
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
@@ -46,12 +48,15 @@ class Up(Struct):
     _wishes: dict[str, Wish] = field(default_factory=dict)
     _observed: Observed = field(default_factory=Observed)
     _watch: Watch = field(default_factory=Watch)
+    _healthy: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> Timeline:
         """Bring the services up. Raises what went wrong; what was made by then stays."""
         session, project = self.session, self.session.project
         check_services(session, self.options.services)
         names = graphs.closure(project, self.options.services, no_deps=self.options.no_deps)
+        if self.options.no_deps:
+            project = self.session.project = without_dependencies(project, names)
         for refusal in refusals(project, dict(self.options.scale), names):
             where = place(project, refusal.path)
             raise Unsupported(refusal.message, hint=refusal.hint, place=where)
@@ -67,6 +72,7 @@ class Up(Struct):
             except (RunError, EngineError):
                 await self._say_what_stays()
                 raise
+            await self._second_thoughts()
         self.timeline.close()
         return self.timeline
 
@@ -80,6 +86,15 @@ class Up(Struct):
             if states:
                 shown = ", ".join(states[:8]) + (f" and {len(states) - 8} more" if len(states) > 8 else "")
                 self.session.emit(Note(f"Left as they are: {shown} (down removes them)"))
+
+    async def _second_thoughts(self) -> None:
+        """The engine's later verdict counts: who passed our probe and is unhealthy by now has failed."""
+        for container, name in self._healthy.items():
+            if self._watch.verdict(container) == "unhealthy":
+                state = await self.session.engine.inspect_container(container)
+                why = "its health check failed" if state["State"].get("Running") else "it ended"
+                outcome = readiness.NotReady(why, state)
+                raise await explain(self.session, name, container, outcome)
 
     def _orphans(self) -> None:
         found = graphs.orphans(self.session.project, self._observed)
@@ -106,6 +121,8 @@ class Up(Struct):
         service = self.session.project.services[step.subject]
         known = self._observed.images.get(image_name(self.session.project.name, service), "")
         self._ids[step.subject] = await self.images.ensure(service, known)
+        if service.pre_start and not self.options.no_start:
+            await prestart.images(self.session, service, self.images)
 
     async def _converge(self, step: Step) -> None:
         name = step.subject
@@ -163,6 +180,8 @@ class Up(Struct):
         name = step.subject
         service = self.session.project.services[name]
         await self._swap(name)
+        if service.pre_start:
+            await self._before(service)
 
         async def one(decision: Decision) -> None:
             container = self.made[name].get(decision.name)
@@ -185,6 +204,15 @@ class Up(Struct):
 
         await together([partial(one, decision) for decision in self._decisions[name]])
 
+    async def _before(self, service: Service) -> None:
+        decisions = [one for one in self._decisions[service.name] if one.name in self.made[service.name]]
+        idle = ("create", "recreate", "start")
+        starting = [self.made[service.name][one.name] for one in decisions if one.action in idle]
+        running = any(
+            one.action not in idle and (one.container is None or one.container.running) for one in decisions
+        )
+        await prestart.run(self.session, service, starting, scaling=running)
+
     async def _ready(self, step: Step) -> None:
         name, session = step.subject, self.session
 
@@ -197,6 +225,8 @@ class Up(Struct):
             except readiness.NotReady as outcome:
                 session.emit(Progress(subject, "Error", "error", outcome.why))
                 raise await explain(session, name, container, outcome) from None
+            if text == "Healthy":
+                self._healthy[container] = name
             session.emit(Progress(subject, text, "done"))
 
         try:
@@ -210,6 +240,12 @@ class Up(Struct):
         for one in step.containers:
             await containers.stop(self.session, one, self.timeout)
             await containers.remove(self.session, one)
+
+
+def without_dependencies(project: Project, names: list[str]) -> Project:
+    """The project of `--no-deps`: these services wait for nobody, and the label about it is empty."""
+    alone = {name: structs.replace(project.services[name], depends_on={}) for name in names}
+    return structs.replace(project, services={**project.services, **alone})
 
 
 async def hooks(session: Session, name: str, container: str) -> None:

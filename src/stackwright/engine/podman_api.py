@@ -1,0 +1,63 @@
+"""Where Podman answers the Engine API in its own way, turned into Docker's.
+
+Known of 4.3. Everything here is a value in and a value out; the client calls it where the engine is Podman.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from math import ceil, floor
+from typing import Any
+
+from stackwright.engine.errors import ApiError, Conflict
+
+JSON = dict[str, Any]
+_EVENTS = {"die": "died", "destroy": "remove"}
+"""Docker's names of events to those by which Podman filters. It translates them back only in its answers."""
+
+
+def event_filters(filters: JSON | None) -> JSON | None:
+    """Filters of SystemEvents."""
+    if not filters or "event" not in filters:
+        return filters
+    return {**filters, "event": [_EVENTS.get(name, name) for name in filters["event"]]}
+
+
+def event_times(since: float | None, until: float | None) -> tuple[str | None, str | None]:
+    """`since` and `until` of SystemEvents: whole seconds, for with fractions nothing is found."""
+    return (None if since is None else str(floor(since)), None if until is None else str(ceil(until)))
+
+
+def event(message: JSON) -> JSON:
+    """An event, by Docker's name."""
+    back = {theirs: ours for ours, theirs in _EVENTS.items()}
+    action = message.get("Action")
+    if message.get("Type") != "container" or action not in back:
+        return message
+    return {**message, "Action": back[action], "status": back[action]}
+
+
+def inspected(container: JSON) -> JSON:
+    """ContainerInspect: the stop signal by name, not by number."""
+    number = str((container.get("Config") or {}).get("StopSignal") or "")
+    if number.isdigit():
+        with suppress(ValueError):  # a real-time signal has no name
+            container["Config"]["StopSignal"] = signal.Signals(int(number)).name
+    return container
+
+
+def top(answer: JSON) -> JSON:
+    """ContainerTop: columns, where Podman gives whole lines."""
+    titles = [title for text in answer.get("Titles") or () for title in text.split()]
+    rows = [
+        row[0].split(None, len(titles) - 1) if len(row) == 1 else row for row in answer.get("Processes") or ()
+    ]
+    return {**answer, "Titles": titles, "Processes": rows}
+
+
+def failure(error: ApiError) -> ApiError:
+    """ContainerCreate's failure: a name that is taken is a conflict, not an accident."""
+    if "is already in use" in error.message and "name" in error.message:
+        return Conflict(409, error.message)
+    return error

@@ -27,6 +27,7 @@ ADDED: dict[str, set[str]] = {
     "logs": {"--grep", "--level", "--json"},
     "run": {"--no-tty"},  # exec's spelling; --no-TTY is taken too
     "start": {"--wait", "--wait-timeout"},  # of docker compose 5
+    "up": {"--engine-health"},
 }
 """Flags that only we have on the real tool's verbs."""
 

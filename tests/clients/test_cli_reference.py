@@ -22,7 +22,10 @@ OTHER_VERBS = {
 }
 
 ADDED: dict[str, set[str]] = {
-    "": {"--environment", "--engine", "--images", "--lock-timeout", "--no-host-ca", "--version"},
+    "": {
+        *("--context", "--engine", "--engine-health", "--environment", "--images"),
+        *("--lock-timeout", "--no-host-ca", "--version"),
+    },
     "config": {"--origins"},
     "logs": {"--grep", "--level", "--json"},
     "run": {"--no-tty"},  # exec's spelling; --no-TTY is taken too

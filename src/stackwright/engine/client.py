@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,6 +53,10 @@ class EngineClient:
         self.transport = Transport(self.address)
         self.api_version: tuple[int, int] = (0, 0)
         self.kind = "docker"  # docker | podman | embedded
+        self.revive: Callable[[], Awaitable[None]] | None = None
+        """Starts the engine again, where that is ours to do."""
+        self.absence = asyncio.Lock()
+        """Held by who waits for the engine's return."""
 
     async def connect(self, timeout: float | None = None) -> Self:
         """Ping the engine and choose the API version; `timeout` in seconds, None for what suits the address.

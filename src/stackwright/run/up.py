@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec import Struct, field
 
-from stackwright.engine.errors import EngineError
+from stackwright.engine.errors import EngineError, EngineGone, EngineUnavailable
 from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.decide import Decision, Wish, decide
@@ -16,6 +16,7 @@ from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
 from stackwright.run import containers, prestart, readiness, resources
+from stackwright.run.absence import GOES_ON
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
@@ -66,6 +67,9 @@ class Up(Struct):
         async with watching(session.engine, project.name) as self._watch:
             try:
                 await execute(graph, self._perform, self.timeline, limit=session.parallel)
+            except (EngineGone, EngineUnavailable) as error:
+                error.hint = GOES_ON
+                raise
             except (RunError, EngineError):
                 await self._say_what_stays()
                 raise

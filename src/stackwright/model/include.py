@@ -141,7 +141,7 @@ def _import(
             elif existing[name] != item:
                 other = context.report.sources.describe(given.key_mark(name))
                 message = f"{kind}.{name} is defined differently by another included file ({other})"
-                hint = f"say what {name} is to be in the including file, or in an override file in one include's path list"
+                hint = "let only one of them define it, or name an override file in one include's path list"
                 context.report.error("include-conflict", message, existing.key_mark(name), hint=hint)
 
 

@@ -55,6 +55,8 @@ class EngineClient:
         self.kind = "docker"  # docker | podman | embedded
         self.revive: Callable[[], Awaitable[None]] | None = None
         """Starts the engine again, where that is ours to do."""
+        self._promised: set[tuple[int, str]] = set()
+        """Host ports that were taken or given out of ranges, where that is ours to do."""
         self.absence = asyncio.Lock()
         """Held by who waits for the engine's return."""
 
@@ -163,6 +165,9 @@ class EngineClient:
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
+        if self.kind == "podman" and podman_api.has_ranges(config):
+            self._promised |= podman_api.published(await self.list_containers(all=True))
+            config = podman_api.single_ports(config, self._promised)
         try:
             made = await self._post("/containers/create", config, name=name, platform=platform or None)
         except ApiError as error:

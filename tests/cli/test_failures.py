@@ -166,8 +166,10 @@ def test_who_cannot_hear_the_stop_signal_is_killed_at_once_and_the_mend_is_named
     assert time.monotonic() - begun < 30
     assert result.returncode == 0
     told = {
-        line.partition(":")[0].rpartition("-")[0].rpartition("-")[2]: line
+        name: line
         for line in result.stderr.splitlines()
+        for name in ("shell", "plain")
+        if f"{name}-1: " in line
     }
     assert "does not listen to SIGTERM, so it was killed at once, not after 60 s" in told["shell"]
     assert "start the program with exec" in told["shell"]

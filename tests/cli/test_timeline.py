@@ -20,7 +20,7 @@ def run(seconds: float, engine: str = "docker", **boots: float) -> Run:
         Span(f"ready:{name}", "ready", name, 0.1, 0.1 + took, (f"start:{name}",))
         for name, took in boots.items()
     ]
-    return Run(0.0, seconds, engine, spans=tuple(spans))
+    return Run(0.0, seconds, engine, started=tuple(boots), spans=tuple(spans))
 
 
 def test_what_took_much_longer_than_usual_is_named() -> None:
@@ -42,7 +42,7 @@ def test_only_so_many_runs_are_kept_newest_first(tmp_path: Path, monkeypatch: py
         line = Timeline(begin=10.0)
         line.add(Span("start:web", "start", "web", 10.0, 10.5))
         line.end = 11.0 + number
-        remember(tmp_path, "demo", line, engine="docker")
+        remember(tmp_path, "demo", line, ["web"], engine="docker")
     found = recall(tmp_path, "demo")
     assert len(found) == KEPT
     assert found[0].seconds == pytest.approx(1.0 + KEPT + 2)
@@ -52,9 +52,9 @@ def test_only_so_many_runs_are_kept_newest_first(tmp_path: Path, monkeypatch: py
 
 def test_a_run_that_did_nothing_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    remember(tmp_path, "demo", Timeline(), engine="docker")
+    remember(tmp_path, "demo", Timeline(), [], engine="docker")
     assert recall(tmp_path, "demo") == []
-    remember(tmp_path, "demo", Timeline(), engine="docker", failed="service db failed")
+    remember(tmp_path, "demo", Timeline(), [], engine="docker", failed="service db failed")
     assert recall(tmp_path, "demo")[0].failed == "service db failed"
 
 

@@ -12,22 +12,27 @@ from collections.abc import Iterator
 
 import pytest
 from tests.embedded.engine_process import EngineClient, EngineProcess
+from tests.embedded.rootless.ordinary_user import UserEngine, delegated_groups
 from tests.peers import IMAGE, busybox_archive
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of what is ours alone do not run on Docker Engine."""
+    """Tests of what is ours alone do not run on Docker Engine; `as_user` ones run as an ordinary user, too."""
     kept, left_out = [], []
     for item in items:
         callspec = getattr(item, "callspec", None)
-        on_docker = callspec is not None and callspec.params.get("engine") == "docker"
-        (left_out if on_docker and item.get_closest_marker("ours_only") else kept).append(item)
+        engine = callspec.params.get("engine") if callspec is not None else None
+        unwanted = (engine == "docker" and item.get_closest_marker("ours_only")) or (
+            engine == "user"
+            and (not item.get_closest_marker("as_user") or item.get_closest_marker("root_only"))
+        )
+        (left_out if unwanted else kept).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(scope="module", params=["embedded", "user", pytest.param("docker", marks=pytest.mark.docker)])
 def engine(request: pytest.FixtureRequest) -> Iterator[EngineClient]:
     """An engine for the tests of one module, with the busybox image `tests.peers.IMAGE` and nothing else."""
     if request.param == "docker":
@@ -36,6 +41,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[EngineClient]:
         yield client
         clear(client)
         return
+    if request.param == "user":
+        yield from users_engine(request)
+        return
     process = EngineProcess()
     try:
         process.start()
@@ -43,6 +51,20 @@ def engine(request: pytest.FixtureRequest) -> Iterator[EngineClient]:
         yield process
     finally:
         process.close()
+
+
+def users_engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
+    """The engine of an ordinary user with control groups of its own, and with the busybox image."""
+    request.getfixturevalue("tun")
+    account = request.getfixturevalue("account")
+    with delegated_groups(account) as groups:
+        process = UserEngine(account, cgroups=groups)
+        try:
+            process.start()
+            load_busybox(process)
+            yield process
+        finally:
+            process.close()
 
 
 def clear(client: EngineClient) -> None:

@@ -19,6 +19,8 @@ import pytest
 
 ours_only = pytest.mark.ours_only
 """`@ours_only("why")`: not for Docker Engine, of which the reason says how it differs."""
+root_only = pytest.mark.root_only
+"""`@root_only("why")`: in a module that runs `as_user` too, not this one."""
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 

@@ -96,7 +96,10 @@ class EngineView:
         }
 
     def _labels(self, labels: dict[str, str]) -> dict[str, str]:
-        return {key: self._plain(value) for key, value in sorted(labels.items()) if key not in UNTOLD}
+        kept = {key: value for key, value in sorted(labels.items()) if key not in UNTOLD}
+        # The hash of a service is the same in every project; those of networks and volumes have its name in them.
+        whole = {HASH} if "com.docker.compose.service" in kept else frozenset()
+        return {key: value if key in whole else self._plain(value) for key, value in kept.items()}
 
     def _attachments(self, one: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
         own = {one["Id"][:12], config.get("Hostname")}

@@ -16,7 +16,7 @@ _RULES = (
     (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "MAC"),
     (re.compile(r"(?<=:)(3[2-9]|4\d|5\d|6[0-5])\d{3}\b"), "PORT"),
     (re.compile(r"\b(3[2-9]|4\d|5\d|6[0-5])\d{3}(?=->)"), "PORT"),
-    (re.compile(r"\blocalhost/stackwright-test/"), "stackwright-test/"),
+    (re.compile(r"\b(localhost/|docker\.io/library/)(?=stackwright-test/|PROJECT)"), ""),
     (re.compile(r"[ \t]+"), " "),
 )
 _VOLATILE = frozenset(

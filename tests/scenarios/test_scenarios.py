@@ -94,7 +94,7 @@ def embedded_engine() -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: f"{one.topic}:{one.name}")
 def test_we_do_what_docker_compose_does(scenario: Scenario, stage: tuple[str, Stage]) -> None:
     engine, played = stage
     theirs = recordings.of_topic(scenario.topic).get(scenario.name)
@@ -119,7 +119,7 @@ def real(request: pytest.FixtureRequest) -> Iterator[Stage]:
 @pytest.mark.network
 @pytest.mark.xdist_group("scenarios on docker")
 @pytest.mark.parametrize("stage", ["real"], indirect=False)
-@pytest.mark.parametrize("scenario", SCENARIOS[::LIVE_EACH], ids=lambda one: one.name)
+@pytest.mark.parametrize("scenario", SCENARIOS[::LIVE_EACH], ids=lambda one: f"{one.topic}:{one.name}")
 def test_docker_compose_still_does_what_was_recorded(scenario: Scenario, stage: str, real: Stage) -> None:
     found = differences(recordings.of_topic(scenario.topic)[scenario.name], real.answers(scenario))
     assert not found, json.dumps(found, indent=1)

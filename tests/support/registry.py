@@ -29,30 +29,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Until something listens there; fails when its process ends first."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.02)
+
+
 @contextmanager
-def running_registry(folder: Path, auth: str = "") -> Iterator[str]:
-    """`127.0.0.1:port` of a registry with its data in `folder`; `auth` is that part of its configuration."""
+def running_registry(
+    folder: Path, auth: str = "", certificate: tuple[Path, Path] | None = None
+) -> Iterator[str]:
+    """`127.0.0.1:port` of a registry with its data in `folder`; `auth` is that part of its configuration.
+
+    With a certificate and its key it speaks HTTPS.
+    """
     program = shutil.which("docker-registry")
     if program is None:
         pytest.skip("the docker-registry package is not installed")
+    folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
+    tls = f", tls: {{certificate: {certificate[0]}, key: {certificate[1]}}}" if certificate else ""
     config = folder / "registry.yml"
     config.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/registry}}\n"
-        f"  delete: {{enabled: true}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+        f"  delete: {{enabled: true}}\nhttp: {{addr: '127.0.0.1:{port}'{tls}}}\n{auth}"
     )
     with (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.02)
-        else:
-            raise RuntimeError("the registry did not start:\n" + (folder / "registry.log").read_text())
+        wait_for_port(port, process)
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -94,7 +94,7 @@ def _value(number: int, run: Run) -> dict[str, object]:
         "when": run.when,
         "engine": run.engine,
         "failed": run.failed,
-        "started": run.started(),
+        "started": run.started,
         "boot_seconds_by_service": run.boots(),
         **waterfall.as_json(run.timeline()),
     }
@@ -118,7 +118,7 @@ def _table(runs: list[Run], last: int) -> None:
                 ago(run.when),
                 run.engine,
                 f"{run.seconds:.2f} s" + (" failed" if run.failed else ""),
-                str(len(run.started())),
+                str(len(run.started)),
                 f"{share.boot:.2f} s",
                 f"{share.images:.2f} s",
                 f"{share.ours:.2f} s",

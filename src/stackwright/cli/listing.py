@@ -290,10 +290,27 @@ def volumes(options: GlobalOptions, services: tuple[str, ...], form: str, quiet:
         elif form == "table":
             write_table(("DRIVER", "VOLUME NAME"), [(one["Driver"], one["Name"]) for one in chosen])
         else:
-            write_values([{"Name": one["Name"], "Driver": one["Driver"]} for one in chosen], form)
+            write_values([_volume_value(one) for one in chosen], form)
         return 0
 
     return run(main)
+
+
+def _volume_value(one: dict[str, Any]) -> dict[str, Any]:
+    """One volume as `docker compose volumes --format json` describes it; only Swarm's volumes have the rest."""
+    found = sorted((one.get("Labels") or {}).items())
+    return {
+        "Availability": "N/A",
+        "Driver": one["Driver"],
+        "Group": "N/A",
+        "Labels": ",".join(f"{key}={value}" for key, value in found),
+        "Links": "N/A",
+        "Mountpoint": one.get("Mountpoint", ""),
+        "Name": one["Name"],
+        "Scope": one.get("Scope", "local"),
+        "Size": "N/A",
+        "Status": "N/A",
+    }
 
 
 @click.command()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from stackwright.cli.boots import STARTED, memory
+from stackwright.cli.boots import memory
 from stackwright.run.timeline import Span, Timeline
 
 KEPT = 50
@@ -29,6 +30,8 @@ class Run(Struct, frozen=True):
     engine: str = ""
     failed: str = ""
     """Why it ended early, in one line; empty when it did not."""
+    started: tuple[str, ...] = ()
+    """The services of which it started a container."""
     spans: tuple[Span, ...] = ()
 
     def timeline(self) -> Timeline:
@@ -37,21 +40,22 @@ class Run(Struct, frozen=True):
 
     def boots(self) -> dict[str, float]:
         """Seconds from start to ready of the services that it started and waited for."""
-        started = {span.subject for span in self.spans if span.kind == "start" and span.seconds > STARTED}
         return {
             span.subject: span.seconds
             for span in self.spans
-            if span.kind == "ready" and span.subject in started
+            if span.kind == "ready" and span.subject in self.started
         }
 
-    def started(self) -> list[str]:
-        """The services that it started."""
-        return sorted(
-            {span.subject for span in self.spans if span.kind == "start" and span.seconds > STARTED}
-        )
 
-
-def remember(folder: Path, project: str, timeline: Timeline, *, engine: str, failed: str = "") -> None:
+def remember(
+    folder: Path,
+    project: str,
+    timeline: Timeline,
+    started: Iterable[str],
+    *,
+    engine: str,
+    failed: str = "",
+) -> None:
     """Add a run in which something was started or went wrong; others say nothing about how long things take."""
     spans = tuple(
         msgspec.structs.replace(
@@ -61,8 +65,10 @@ def remember(folder: Path, project: str, timeline: Timeline, *, engine: str, fai
         )
         for span in timeline.spans.values()
     )
-    run = Run(round(time.time(), 3), round(timeline.seconds, 4), engine, failed, spans)
-    if not failed and not run.started():
+    run = Run(
+        round(time.time(), 3), round(timeline.seconds, 4), engine, failed, tuple(sorted(started)), spans
+    )
+    if not failed and not run.started:
         return
     target = _file(folder, project)
     with suppress(OSError):

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
-    """`--scale web=3` as a mapping."""
+    """`--scale web=3` as a mapping. Raises `RunError`."""
+    from stackwright.run.errors import RunError
+
     result = {}
     for text in values:
         name, equals, count = text.partition("=")
         if not equals or not count.isdigit():
-            raise click.UsageError(f'invalid --scale "{text}": write SERVICE=NUMBER')
+            raise RunError(f'invalid scale "{text}"', hint="write SERVICE=NUMBER, such as web=3")
         result[name] = int(count)
     return result
 

@@ -103,22 +103,25 @@ async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
             timeline = await job.run()
     except TimeoutError:
         error = RunError(f"the services are not ready after {flags.wait_timeout} s (--wait-timeout)")
-        note_down(session, job.timeline, error)
+        note_down(session, job, error)
         raise error from None
     except (RunError, EngineError) as error:
-        note_down(session, job.timeline, error)
+        note_down(session, job, error)
         raise
     finish_progress(session)
-    note_down(session, timeline)
+    note_down(session, job)
     print_timeline(timeline, draw)
     return 0
 
 
-def note_down(session: Session, timeline: Timeline, error: RunError | EngineError | None = None) -> None:
+def note_down(session: Session, job: Up, error: RunError | EngineError | None = None) -> None:
     """Remember how long it took, and how it ended."""
-    project = session.project
+    project, timeline = session.project, job.timeline
+    started = [name for name, made in job.made.items() if not job.started.isdisjoint(made.values())]
     failed = error.message.splitlines()[0] if error is not None else ""
-    runlog.remember(project.directory, project.name, timeline, engine=session.engine.kind, failed=failed)
+    runlog.remember(
+        project.directory, project.name, timeline, started, engine=session.engine.kind, failed=failed
+    )
     if error is None:
         boots.remember(project.directory, timeline)
 
@@ -271,11 +274,11 @@ class Foreground:
                 try:
                     timeline = await job.run()
                 except (RunError, EngineError) as error:
-                    note_down(self.session, job.timeline, error)
+                    note_down(self.session, job, error)
                     raise
             self.brought_up = True
             finish_progress(self.session)
-            note_down(self.session, timeline)
+            note_down(self.session, job)
             print_timeline(timeline, self.draw)
             follower.until_ended = True
             follower.expect(job.started)

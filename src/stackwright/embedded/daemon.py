@@ -57,7 +57,15 @@ def run(options: Options, starter: StarterHandle) -> None:
             options.socket.unlink(missing_ok=True)
 
 
+def keep_private(state_dir: Path) -> None:
+    """Other users may pass through to what is theirs (bind mounts), and see nothing, whatever the umask is."""
+    for folder in (state_dir, state_dir / "containers", state_dir / "networks"):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)
+
+
 async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) -> None:
+    keep_private(options.state_dir)
     database = Database(options.state_dir / "engine.db")
     instance = instance_of(options.state_dir)
     containers = Containers(database)

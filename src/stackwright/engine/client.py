@@ -386,6 +386,11 @@ class EngineClient:
         """ImageInspect. Raises `NotFound`."""
         return dict(await self._get(f"{image_path(reference)}/json"))
 
+    async def image_digest(self, reference: str) -> str:
+        """The digest that the image's registry names for it (DistributionInspect)."""
+        found = await self._get(f"/distribution/{reference}/json")
+        return str(found["Descriptor"]["digest"])
+
     async def has_image(self, reference: str) -> bool:
         """Whether the engine has the image."""
         try:

@@ -73,7 +73,12 @@ def decide(
 def _unfinished(every: list[Container]) -> list[Container]:
     """Replacements whose command was killed while the container that they were to replace was still there."""
     names = {one.name for one in every}
-    return [one for one in every if one.labels.get(labels.REPLACE, one.name) in names - {one.name}]
+    return [
+        one
+        for one in every
+        if labels.REPLACE in one.labels
+        and labels.replaces(one.project, one.labels[labels.REPLACE]) & (names - {one.name})
+    ]
 
 
 def _for_existing(project: Project, service: Service, one: Container, why: str, wish: Wish) -> Decision:

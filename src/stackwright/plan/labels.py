@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from stackwright.model.project import Project
 from stackwright.model.types import Service
+from stackwright.plan.hashes import network_hash, volume_hash
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -20,6 +21,7 @@ ENVIRONMENT_FILE = "com.docker.compose.project.environment_file"
 DEPENDS_ON = "com.docker.compose.depends_on"
 IMAGE = "com.docker.compose.image"
 REPLACE = "com.docker.compose.replace"
+BUILDER = "com.docker.compose.image.builder"
 SLUG = "com.docker.compose.slug"
 NETWORK = "com.docker.compose.network"
 VOLUME = "com.docker.compose.volume"
@@ -47,6 +49,14 @@ def joined(*parts: object) -> str:
 def container_name(project: str, service: Service, number: int) -> str:
     """`container_name`, or `<project>-<service>-<number>`."""
     return service.container_name or joined(project, service.name, number)
+
+
+def replaces(project: str, value: str) -> frozenset[str]:
+    """Names of the container that a replacement with the label `REPLACE` of this value is made for.
+
+    The label leaves out the project, unless the file names the container.
+    """
+    return frozenset({value, f"{project}-{value}"})
 
 
 def image_name(project: str, service: Service) -> str:
@@ -92,12 +102,26 @@ def container_labels(
 
 def network_labels(project: Project, key: str) -> dict[str, str]:
     """Labels of a network that we create."""
-    return {**project.networks[key].labels, PROJECT: project.name, NETWORK: key, VERSION: COMPOSE_VERSION}
+    network = project.networks[key]
+    return {
+        **network.labels,
+        PROJECT: project.name,
+        NETWORK: key,
+        VERSION: COMPOSE_VERSION,
+        CONFIG_HASH: network_hash(network),
+    }
 
 
 def volume_labels(project: Project, key: str) -> dict[str, str]:
     """Labels of a volume that we create."""
-    return {**project.volumes[key].labels, PROJECT: project.name, VOLUME: key, VERSION: COMPOSE_VERSION}
+    volume = project.volumes[key]
+    return {
+        **volume.labels,
+        PROJECT: project.name,
+        VOLUME: key,
+        VERSION: COMPOSE_VERSION,
+        CONFIG_HASH: volume_hash(volume),
+    }
 
 
 def project_filter(project: str, *more: str) -> dict[str, list[str]]:

@@ -112,6 +112,7 @@ async def build(
                     labels.PROJECT: session.project.name,
                     labels.SERVICE: service.name,
                     labels.VERSION: labels.COMPOSE_VERSION,
+                    labels.BUILDER: "classic",
                 },
                 nocache=no_cache or recipe.no_cache,
                 network=recipe.network,

@@ -123,7 +123,7 @@ async def carry_out(
             number=decision.number,
             image_id=image_id,
             inherited=() if renew_volumes else await anonymous_volumes(session, old),
-            extra_labels={labels.REPLACE: old.name},
+            extra_labels={labels.REPLACE: old.name.removeprefix(f"{session.project.name}-")},
             display=name,
         )
     if decision.action == "remove":
@@ -142,9 +142,11 @@ async def restore_name(session: Session, decision: Decision, container: str) -> 
     old = decision.container
     if old is None or decision.action not in ("keep", "start") or labels.REPLACE not in old.labels:
         return
-    proper = old.labels[labels.REPLACE]
-    if old.name != proper:
-        await session.engine.rename_container(container, proper)
+    proper = labels.replaces(session.project.name, old.labels[labels.REPLACE])
+    if old.name not in proper:
+        service = session.project.services[old.service]
+        name = labels.container_name(session.project.name, service, old.number)
+        await session.engine.rename_container(container, name)
 
 
 async def _discard_leftover(session: Session, name: str) -> None:

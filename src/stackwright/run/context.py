@@ -36,7 +36,8 @@ class Packed:
         """The tar, piece by piece; files are read while it is sent."""
         files = (Entry(str(path.relative_to(self.folder)), path) for path in self.files)
         extra = (Entry(name, content=content) for name, content in self.extra)
-        async for piece in tarring.stream(itertools.chain(files, extra), anonymous=True):
+        # Builds must not depend on who checked the files out: all of it is root's.
+        async for piece in tarring.stream(itertools.chain(files, extra), owner=(0, 0)):
             yield piece
 
 

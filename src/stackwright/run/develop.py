@@ -31,6 +31,7 @@ from stackwright.run.errors import RunError
 from stackwright.run.events import Note
 from stackwright.run.executor import together
 from stackwright.run.images import Images
+from stackwright.run.owner import owner
 from stackwright.run.session import Session, place
 from stackwright.run.session import containers as list_containers
 from stackwright.run.up import Up
@@ -61,6 +62,7 @@ class Watcher:
         self.rules, self.silent = rules(project, names, _ignores(session, names))
         self.pending: dict[str, Work] = {}
         self._seen: dict[tuple[str, str], Print | None] = {}
+        self._owners: dict[str, tuple[int, int]] = {}
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
 
@@ -222,7 +224,9 @@ class Watcher:
         ]
         gone = [inner for path, inner in copies.items() if not os.path.lexists(path)]
         if sent:
-            await self.session.engine.put_archive(one.id, "/", tarring.stream(sent), own=True)
+            whose = self._owners.get(one.id) or await owner(self.session.engine, one.id)
+            self._owners[one.id] = whose
+            await self.session.engine.put_archive(one.id, "/", tarring.stream(sent, owner=whose))
         if gone:
             code, output = await self.session.engine.run_exec(one.id, ["rm", "-rf", "--", *gone], User="root")
             if code:

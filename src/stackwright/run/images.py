@@ -71,7 +71,8 @@ class Images(Struct):
         if period is None:
             return policy == "always"
         image = await self.session.engine.inspect_image(image_name(self.session.project.name, service))
-        return _age((image.get("Metadata") or {}).get("LastTagTime") or "") > period
+        tagged = str((image.get("Metadata") or {}).get("LastTagTime") or "")
+        return _age(str(image.get("Created")) if tagged[:4] in ("", "0001") else tagged) > period
 
     async def ensure(self, service: Service, known: str = "") -> str:
         """The image's id, after pulling or building it if that is needed. `known`: its id, if observed."""

@@ -195,12 +195,14 @@ async def kill(
 
 
 async def freeze(session: Session, services: tuple[str, ...], *, frozen: bool, known: bool = True) -> None:
-    """Pause or unpause running containers; one that is what it should become already is an error of the engine's."""
+    """Pause or unpause containers. Raises the engine's error when there are some, and all of them are so already."""
     engine = session.engine
+    state = "running" if frozen else "paused"
 
     async def one(container: Container) -> None:
         await (engine.pause_container if frozen else engine.unpause_container)(container.id)
         session.emit(Progress(subject(container.name), "Paused" if frozen else "Unpaused", "done"))
 
-    found = await members(session, services, known=known)
-    await together([partial(one, container) for container in found if container.running])
+    found = [one for one in await members(session, services, known=known) if one.running]
+    fitting = [one for one in found if one.state == state]
+    await together([partial(one, container) for container in fitting or found])

@@ -21,15 +21,15 @@ class Entry:
     content: bytes = b""
 
 
-async def stream(entries: Iterable[Entry], *, anonymous: bool = False) -> AsyncIterator[bytes]:
+async def stream(entries: Iterable[Entry], *, owner: tuple[int, int] | None = None) -> AsyncIterator[bytes]:
     """The tar, piece by piece; files are read while it is sent. A file that went away meanwhile is left out.
 
-    `anonymous`: everything belongs to root, so that a build does not depend on who checked the files out.
+    `owner`: user and group id that everything belongs to; None for those that the files have here.
     """
     buffer = _Buffer()
     with tarfile.open(fileobj=buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries:
-            await asyncio.to_thread(_add, tar, entry, anonymous)
+            await asyncio.to_thread(_add, tar, entry, owner)
             if buffer.size > PIECE:
                 yield buffer.take()
     yield buffer.take()
@@ -57,7 +57,7 @@ class _Buffer(io.RawIOBase):
         return data
 
 
-def _add(tar: tarfile.TarFile, entry: Entry, anonymous: bool) -> None:
+def _add(tar: tarfile.TarFile, entry: Entry, owner: tuple[int, int] | None) -> None:
     if entry.path is None:
         member = tarfile.TarInfo(entry.name)
         member.size, member.mode = len(entry.content), 0o644
@@ -70,8 +70,8 @@ def _add(tar: tarfile.TarFile, entry: Entry, anonymous: bool) -> None:
         if member.islnk():  # every file is sent with its content: the other name may not be part of the tar
             member.type, member.linkname = tarfile.REGTYPE, ""
             member.size = entry.path.stat().st_size
-        if anonymous:
-            member.uid = member.gid = 0
+        if owner is not None:
+            member.uid, member.gid = owner
             member.uname = member.gname = ""
         if not member.isreg():
             tar.addfile(member)

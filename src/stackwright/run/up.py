@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from stackwright.engine.errors import EngineError, EngineGone, EngineUnavailable
+from stackwright.model.project import Project
 from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.decide import Decision, Wish, decide
@@ -55,6 +56,8 @@ class Up(Struct):
         session, project = self.session, self.session.project
         check_services(session, self.options.services)
         names = graphs.closure(project, self.options.services, no_deps=self.options.no_deps)
+        if self.options.no_deps:
+            project = self.session.project = without_dependencies(project, names)
         for refusal in refusals(project, dict(self.options.scale), names):
             where = place(project, refusal.path)
             raise Unsupported(refusal.message, hint=refusal.hint, place=where)
@@ -241,6 +244,12 @@ class Up(Struct):
         for one in step.containers:
             await containers.stop(self.session, one, self.timeout)
             await containers.remove(self.session, one)
+
+
+def without_dependencies(project: Project, names: list[str]) -> Project:
+    """The project of `--no-deps`: these services wait for nobody, and the label about it is empty."""
+    alone = {name: structs.replace(project.services[name], depends_on={}) for name in names}
+    return structs.replace(project, services={**project.services, **alone})
 
 
 async def hooks(session: Session, name: str, container: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.embedded.engine_process import EngineClient, ours_only
 from tests.peers import IMAGE
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("docker_cli")]
+pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
 WEB = "mkdir -p /srv; echo from-$(hostname) > /srv/index.html; exec httpd -f -p 80 -h /srv"
 
 

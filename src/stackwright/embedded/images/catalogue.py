@@ -167,7 +167,7 @@ class Catalogue:
 
     def delete(self, image_id: str, *, keep_layers: bool = False) -> None:
         """Forget an image with its names; ``keep_layers``: only hide it, containers still run on it."""
-        with self._database.transaction():
+        with self._database.transaction(removes=True):
             self._database.execute("DELETE FROM image_name WHERE image = ?", (image_id,))
             if keep_layers:
                 self._database.execute("UPDATE image SET deleted = 1 WHERE id = ?", (image_id,))

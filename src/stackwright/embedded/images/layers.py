@@ -200,7 +200,7 @@ class LayerStore:
         """
         freed, thrown = 0, []
         doomed: list[Layer] = []
-        with self._database.transaction():
+        with self._database.transaction(removes=True):
             kept = in_use()  # asked inside: an image may have been added meanwhile
             for row in self._database.execute("SELECT * FROM image_layer").fetchall():
                 layer = self._layer(row)

@@ -332,7 +332,9 @@ class ImageService:
 
     async def remove(self, name: str, *, force: bool = False, prune: bool = True) -> Report:
         """``DELETE /images/{name}``: ``[{"Untagged": ...}, {"Deleted": ...}]``; Conflict when in use."""
-        with self.database.transaction():  # a load under way in a thread names its image before or after
+        with self.database.transaction(
+            removes=True
+        ):  # a load under way in a thread names its image before or after
             report = Removal(self.catalogue, self._users).remove(name, force=force, prune=prune)
         await self._collect()
         return report
@@ -346,7 +348,7 @@ class ImageService:
         dangling = rest.pop("dangling", ["true"])
         wanted = listing.matcher(self.catalogue, rest, ("until", "label", "label!"))
         dangling_only = dangling[0].lower() not in ("0", "false")
-        with self.database.transaction():
+        with self.database.transaction(removes=True):
             report = Removal(self.catalogue, self._users).prune(wanted, dangling_only=dangling_only)
         freed = await self._collect()
         return {"ImagesDeleted": report or None, "SpaceReclaimed": freed}

@@ -136,7 +136,11 @@ async def resolve_mount(mount: MountPoint, volumes: VolumeService) -> Mount:
 def bind_source(mount: MountPoint) -> str:
     """The host path of a bind; the short syntax makes a missing one as a folder, the long one refuses."""
     path = Path(mount.source)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a folder on the way that the engine's user may not enter
+        raise BadParameter(f"bind source path {mount.source}: {error.strerror}") from error
+    if not there:
         if mount.options == "must-exist":
             raise BadParameter(
                 f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'

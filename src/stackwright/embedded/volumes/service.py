@@ -93,11 +93,7 @@ class VolumeService:
                 self._forget(volume.name)
         for folder in self._root.iterdir():
             if folder.name not in self._volumes:
-                # A creation cut off before anybody was told. Only while empty: what has content is somebody's.
-                with suppress(OSError):
-                    (folder / "_data").rmdir()
-                with suppress(OSError):
-                    folder.rmdir()
+                _drop_empty(folder)  # a creation cut off before anybody was told
 
     def start(self) -> None:
         """Mount the volumes that lie over frozen folders, where an earlier engine's mounts are gone."""
@@ -149,9 +145,14 @@ class VolumeService:
             if frozen:
                 layered.prepare(self._folder(name), self._frozen.folders(frozen))
         except OSError as error:
+            _drop_empty(self._folder(name))
             raise EngineError(f"create {name}: {error.strerror}: {error.filename}") from error
         sql = "INSERT INTO volumes (name, data) VALUES (?, ?)"
-        self._database.execute(sql, (name, encode(volume)))
+        try:
+            self._database.execute(sql, (name, encode(volume)))
+        except BaseException:
+            _drop_empty(self._folder(name))
+            raise
         self._volumes[name] = volume
         try:
             self._mount_layers(volume)
@@ -391,3 +392,10 @@ class VolumeService:
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
+
+
+def _drop_empty(folder: Path) -> None:
+    """Remove a volume's folder while it is empty: what has content is somebody's."""
+    for path in (folder / "_data", folder):
+        with suppress(OSError):
+            path.rmdir()

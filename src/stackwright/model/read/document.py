@@ -347,7 +347,10 @@ def _one_line(line: bytes) -> str | None:
     except YAMLError:
         return None
     scalars = [event for event in events if type(event) is ScalarEvent]
-    return scalars[1].value if len(scalars) == 2 and scalars[1].value else None
+    if len(scalars) != 2 or not scalars[1].value:
+        return None
+    text: str = scalars[1].value
+    return "" if scalars[1].implicit[0] and plain(text) is None else text
 
 
 def _name_in_whole(text: bytes, file: int) -> tuple[str, Mark] | None:

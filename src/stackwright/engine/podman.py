@@ -43,9 +43,9 @@ async def start(path: str, environ: Mapping[str, str] = os.environ) -> None:
 
     Raises `EngineStartFailed` with what Podman said.
     """
-    from stackwright.engine.discover import answers
-
     from shutil import which
+
+    from stackwright.engine.discover import answers
 
     if not which("podman"):
         raise EngineStartFailed(

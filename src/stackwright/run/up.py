@@ -210,11 +210,12 @@ class Up(Struct):
 
     async def _before(self, service: Service) -> None:
         decisions = [one for one in self._decisions[service.name] if one.name in self.made[service.name]]
-        idle = ("create", "recreate", "start")
-        starting = [self.made[service.name][one.name] for one in decisions if one.action in idle]
-        running = any(
-            one.action not in idle and (one.container is None or one.container.running) for one in decisions
-        )
+        starting, running = [], False
+        for one in decisions:
+            alive = one.action != "recreate" and one.container is not None and one.container.running
+            running = running or alive
+            if not alive and one.action != "keep":  # a one-shot that completed is kept as it is
+                starting.append(self.made[service.name][one.name])
         await prestart.run(self.session, service, starting, scaling=running)
 
     async def _ready(self, step: Step) -> None:

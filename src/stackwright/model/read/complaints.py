@@ -59,8 +59,10 @@ class _Page:
         self.lines = whole.split("\n")
         at = error.problem_mark or error.context_mark
         start = error.context_mark or at
-        self.line, self.column = at.line, at.column
-        self.first, self.first_column = start.line, start.column
+        self.line: int = at.line
+        self.column: int = at.column
+        self.first: int = start.line
+        self.first_column: int = start.column
         self.within = _OPENED.get(error.context or "", "")
 
     def source(self, line: int) -> str:

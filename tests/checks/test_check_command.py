@@ -58,6 +58,18 @@ def test_all_environments_are_checked_and_each_finding_named_once(project: Path)
     assert codes["SW609"] == ["prod"]
 
 
+def test_an_unset_variable_is_an_error_in_production_where_an_env_file_is(project: Path) -> None:
+    (project / "compose.prod.yaml").write_text("services:\n  web:\n    environment:\n      HOST: ${HOST_NAME}\n")
+
+    def severity() -> str:
+        findings = json.loads(run("-E", "prod", "check", "--format", "json").stdout)["findings"]
+        return next(finding["severity"] for finding in findings if finding["code"] == "SW1001")
+
+    assert severity() == "warning"
+    (project / ".env").write_text("OTHER=1\n")
+    assert severity() == "error"
+
+
 def test_an_environment_is_chosen_by_name_or_beginning(project: Path) -> None:
     for name in ("prod", "production"):
         assert "SW306" not in found("-E", name, "check")

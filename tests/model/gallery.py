@@ -28,6 +28,7 @@ GALLERY: tuple[tuple[str, dict[str, str]], ...] = (
     ("A sign that begins no value", {"compose.yaml": "services:\n  web:\n    image: @scope/nginx\n"}),
     ("A star that is no alias", {"compose.yaml": SERVICE + "    command: *\n"}),
     ("A list with a colon inside", {"compose.yaml": SERVICE + "    command: [echo: a: b]\n"}),
+    ("A variable inside braces", {"compose.yaml": SERVICE + "    labels: {tag: ${TAG:-1}}\n"}),
     (
         "An anchor below its use",
         {"compose.yaml": SERVICE + "    <<: *common\nx-common: &common\n  restart: always\n"},

@@ -172,6 +172,8 @@ def _not_closed(page: _Page) -> Complaint | None:
     if not page.here.strip() or page.line > page.first:
         return page.first, page.first_column, f"{page.within} is not closed", ""
     mend = 'put a text that has ": " or "," in it in quotes'
+    if "${" in page.here:
+        mend = 'inside {…} and […] put what has ${…} in it in quotes: "${NAME}"'
     return page.line, page.column, f"{page.within} should go on with a comma or end here", mend
 
 

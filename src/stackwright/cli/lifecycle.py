@@ -113,7 +113,9 @@ def rm(
                 sys.stderr.write("No stopped containers\n")
                 return 0
             names = ", ".join(one.name for one in stopped)
-            if not force and not _agreed(f"Going to remove {names}\nAre you sure?"):
+            if force:
+                sys.stdout.write(f"Going to remove {names}\n")
+            elif not _agreed(f"Going to remove {names}\nAre you sure?"):
                 return 0
             await together([partial(remove, opened, one, volumes=volumes, force=False) for one in stopped])
         return 0

@@ -89,6 +89,16 @@ def size(count: float) -> str:
     return f"{count:.3g}TB"
 
 
+def quoted(text: str) -> str:
+    """In quotes, with those inside marked, as Go's `%q` writes it.
+
+    >>> quoted('say "hi"')
+    '"say \\\\"hi\\\\""'
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
 def shorten(text: str, limit: int) -> str:
     """At most `limit` characters, with an ellipsis where something is left out."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -185,13 +185,12 @@ async def kill(
 
 
 async def freeze(session: Session, services: tuple[str, ...], *, frozen: bool, known: bool = True) -> None:
-    """Pause or unpause containers."""
+    """Pause or unpause running containers. Raises `Conflict` for one that is in that state already."""
     engine = session.engine
-    state = "running" if frozen else "paused"
 
     async def one(container: Container) -> None:
         await (engine.pause_container if frozen else engine.unpause_container)(container.id)
         session.emit(Progress(subject(container.name), "Paused" if frozen else "Unpaused", "done"))
 
     found = await members(session, services, known=known)
-    await together([partial(one, container) for container in found if container.state == state])
+    await together([partial(one, container) for container in found if container.running])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from tests.peers import (
 from tests.support.cli import Stackwright
 
 if TYPE_CHECKING:
+    from tests.embedded.rootless.ordinary_user import Account
     from tests.stacks.taskapp import Taskapp
 
 
@@ -125,3 +127,32 @@ def podman() -> Iterator[Peer]:
         client.images.load(busybox_archive(compress=False))
         client.close()
         yield engine
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    """An ordinary user of this machine, for as long as the tests run."""
+    from tests.embedded.rootless.ordinary_user import Account, why_not
+
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    made = Account()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="session")
+def tun() -> Iterator[None]:
+    """/dev/net/tun as distributions have it: open to every user."""
+    from tests.embedded.rootless.ordinary_user import TUN
+
+    if not TUN.exists():
+        pytest.skip("no /dev/net/tun")
+    before = stat.S_IMODE(TUN.stat().st_mode)
+    TUN.chmod(before | 0o666)
+    try:
+        yield
+    finally:
+        TUN.chmod(before)

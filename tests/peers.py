@@ -106,8 +106,8 @@ def running_podman() -> Iterator[Peer]:
     words = ["env", f"CONTAINERS_CONF={config}", f"CONTAINERS_STORAGE_CONF={storage}",
              "podman", f"--tmpdir={root}/tmp", f"--network-config-dir={root}/networks",
              "system", "service", "--time=0", f"unix://{root}/podman.sock"]  # fmt: skip
-    # /run is where Podman's parts keep locks and sockets whatever it is told.
-    script = f"mount -t tmpfs none /run; {shlex.join(words)}"
+    # There Podman's parts keep locks and sockets whatever they are told.
+    script = f"mount -t tmpfs none /run; mount -t tmpfs none /dev/shm; {shlex.join(words)}"
     with _in_namespaces(root, root / "podman.sock", script, group) as peer:
         yield peer
 

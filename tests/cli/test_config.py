@@ -104,12 +104,22 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan"])
+def test_a_number_that_json_does_not_have_is_told(tmp_path: Path, number: str) -> None:
+    write(tmp_path, {"compose.yaml": f"x-limit: {number}\nservices: {{a: {{image: x}}}}\n"})
+    command = [sys.executable, "-m", "stackwright.cli.main", "config"]
+    assert f"x-limit: {number.lstrip('-')}" in run(command, tmp_path, HOME).stdout.replace("-.", ".")
+    done = run([*command, "--format", "json"], tmp_path, HOME)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"JSON has no {number}" in done.stderr
+
+
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     assert "yaml or json" in config(tmp_path, "config", "--format", "xml", code=1)
 
 
 def test_an_unknown_flag_is_refused_by_name(tmp_path: Path) -> None:
-    assert "--bogus" in config(tmp_path, "config", "--bogus", code=16)
+    assert "--bogus" in config(tmp_path, "config", "--bogus", code=1)
 
 
 def test_help_names_every_flag(tmp_path: Path) -> None:

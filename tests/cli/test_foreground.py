@@ -44,7 +44,7 @@ def test_ctrl_c_stops_gracefully(box: Box) -> None:
 
 def test_a_second_ctrl_c_kills(box: Box) -> None:
     box.write(
-        "services: {web: {image: $IMAGE, stop_grace_period: 60s, command: [sh, -c, 'echo up; while :; do sleep 1; done']}}"
+        "services: {web: {image: $IMAGE, stop_grace_period: 60s, command: [sh, -c, 'trap : TERM; echo up; while :; do sleep 1; done']}}"
     )
     process = box.start("up")
     read_until(process, "| up")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 from tests.cli.conftest import Box, read_until
@@ -68,3 +69,39 @@ def test_following_ends_when_nothing_runs_any_more(box: Box) -> None:
         "a-1  | oops",
         "b-1  | b1",
     ]
+
+
+def test_lines_are_chosen_by_pattern_and_level(box: Box) -> None:
+    box.write(
+        """
+        services:
+          a:
+            image: $IMAGE
+            scale: 2
+            command:
+              - sh
+              - -c
+              - |
+                echo '{"level":30,"msg":"fine"}'
+                echo '{"level":50,"msg":"broken"}'
+                echo '  at main.js:3'
+                echo 'level=debug detail'
+                echo 'WARNING: low disk'
+        """
+    )
+    box.ok("up")
+    plain = ("logs", "--no-log-prefix")
+    assert sorted(box.ok(*plain, "--level", "warn").splitlines()) == sorted(
+        ['{"level":50,"msg":"broken"}', "  at main.js:3", "WARNING: low disk"] * 2
+    )
+    assert box.ok(*plain, "--grep", "b.o", "--index", "2") == '{"level":50,"msg":"broken"}\n'
+    # With a filter --tail counts the lines that are shown.
+    assert box.ok(*plain, "--level", "error", "--tail", "1") == "  at main.js:3\n  at main.js:3\n"
+    rows = [json.loads(line) for line in box.ok("logs", "--json", "--grep", "broken|low").splitlines()]
+    assert {(row["number"], row["level"], row["text"]) for row in rows} == {
+        (number, level, text)
+        for number in (1, 2)
+        for level, text in (("error", '{"level":50,"msg":"broken"}'), ("warn", "WARNING: low disk"))
+    }
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    assert 'invalid --grep "("' in box.fails("logs", "--grep", "(")

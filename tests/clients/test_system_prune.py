@@ -83,6 +83,9 @@ def use(engine: EngineProcess, folder: Path) -> None:
     engine.docker("stop", "-t", "0", "stopped")
     engine.docker("run", "-v", "kept:/v", "-v", "/anonymous", IMAGE, "touch", "/v/file")
     engine.docker("create", IMAGE, "true")
+    for path in ("/containers/stopped/snapshot?name=frozen", "/containers/create?snapshot=frozen&name=copy"):
+        status, answer = engine.request("POST", path, {})
+        assert status == 201, answer
 
 
 def test_system_prune_leaves_a_new_engine(fresh: EngineProcess, tmp_path: Path) -> None:

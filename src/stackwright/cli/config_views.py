@@ -25,7 +25,15 @@ def show(model: Model, options: GlobalOptions, chosen: ConfigOptions) -> int:
         from stackwright.cli.config_digests import pin_images
 
         pin_images(model, options)
-    _write(_project(model, chosen), chosen.output)
+    from stackwright.model.emit.json_text import NotJsonError
+
+    try:
+        text = _project(model, chosen)
+    except NotJsonError as error:
+        sys.stderr.write(f"this project cannot be printed as JSON: {error}\n")
+        sys.stderr.write("  hint: put the number in quotes, or leave --format json out\n")
+        return 1
+    _write(text, chosen.output)
     return 0
 
 
@@ -50,8 +58,13 @@ def _project(model: Model, chosen: ConfigOptions) -> str:
 
         return origins_json(model) if chosen.format == "json" else origins_yaml(model)
     if chosen.lock_image_digests:
-        data: dict[str, Any] = {"services": _images_only(model)}
-        text = indented(data) + "\n" if chosen.format == "json" else yaml_text(data)
+        data: dict[str, Any] = {"name": "", "services": _images_only(model)}
+        if chosen.format == "json":
+            from stackwright.model.emit.json_form import json_project
+
+            text = indented(json_project(data)) + "\n"
+        else:
+            text = yaml_text({"services": data["services"]})
     elif chosen.format == "json":
         from stackwright.model.emit.json_form import json_project
 
@@ -64,7 +77,9 @@ def _project(model: Model, chosen: ConfigOptions) -> str:
 
 def _images_only(model: Model) -> dict[str, Any]:
     services = model.data["services"]
-    return {name: {"image": item["image"]} for name, item in sorted(services.items()) if "image" in item}
+    return {
+        name: {key: item[key] for key in ("image",) if key in item} for name, item in sorted(services.items())
+    }
 
 
 def _hashes(model: Model, chosen: ConfigOptions) -> int:

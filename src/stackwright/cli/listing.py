@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import Any
@@ -184,7 +185,7 @@ def ls(options: GlobalOptions, everything: bool, filters: tuple[str, ...], form:
             write_table(
                 ("NAME", "STATUS", "CONFIG FILES"),
                 [(value["Name"], value["Status"], value["ConfigFiles"]) for value in values],
-                gap=16,
+                least=20,
             )
         return 0
 
@@ -246,13 +247,19 @@ def top(options: GlobalOptions, services: tuple[str, ...]) -> int:
 
     async def main() -> int:
         async with session(options, project, quiet=True) as opened:
-            for one in await containers(opened.engine, project.name, all=False):
-                if (services and one.service not in services) or one.state != "running":
-                    continue
-                listed = await opened.engine.top(one.id)
-                sys.stdout.write(f"{one.name}\n")
-                write_table(listed["Titles"], listed["Processes"] or [])
-                sys.stdout.write("\n")
+            found = [
+                one
+                for one in await containers(opened.engine, project.name, all=False)
+                if (not services or one.service in services) and one.state == "running"
+            ]
+            listed = await asyncio.gather(*(opened.engine.top(one.id) for one in found))
+        rows = [
+            (one.service, str(one.number), *process)
+            for one, answer in zip(found, listed, strict=True)
+            for process in answer["Processes"] or ()
+        ]
+        if rows:
+            write_table(("SERVICE", "#", *listed[0]["Titles"]), rows, least=4, gap=2)
         return 0
 
     return run(main)

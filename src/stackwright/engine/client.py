@@ -257,22 +257,78 @@ class EngineClient:
         stderr: bool = True,
         logs: bool = False,
         tty: bool = False,
+        detach_keys: str = "",
     ) -> Stream:
-        """ContainerAttach: the container's own streams."""
-        query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs}
+        """ContainerAttach: the container's own streams. `detach_keys` such as `ctrl-p,ctrl-q` end it."""
+        query = {
+            "stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs,
+            "detachKeys": detach_keys or None,
+        }  # fmt: skip
         connection, _ = await self.transport.hijack(f"/containers/{container}/attach", query=query)
         return Stream(connection, multiplexed=not tty)
 
-    async def put_archive(self, container: str, path: str, tar: Body) -> None:
-        """PutContainerArchive: unpack a tar into a folder of the container."""
+    async def put_archive(
+        self, container: str, path: str, tar: Body, *, own: bool = False, keep_kind: bool = False
+    ) -> None:
+        """PutContainerArchive: unpack a tar into a folder of the container.
+
+        `own`: files belong to the container's user. `keep_kind`: a file never replaces a folder, nor a folder a file.
+        """
         response = await self.transport.request(
             "PUT",
             f"/containers/{container}/archive",
-            query={"path": path},
+            query={"path": path, "copyUIDGID": own or None, "noOverwriteDirNonDir": keep_kind or None},
             body=tar,
             content_type="application/x-tar",
         )
         await response.read()
+
+    async def get_archive(self, container: str, path: str) -> tuple[JSON, AsyncIterator[bytes]]:
+        """ContainerArchive: what is at `path` (as `stat_archive` says), and it as a tar, piece by piece."""
+        response = await self.transport.request(
+            "GET", f"/containers/{container}/archive", query={"path": path}
+        )
+        return _path_stat(response.headers), response.chunks()
+
+    async def stat_archive(self, container: str, path: str) -> JSON:
+        """ContainerArchiveInfo: name, size, mode (Go's bits), mtime, linkTarget. Raises `NotFound`."""
+        response = await self.transport.head(f"/containers/{container}/archive", query={"path": path})
+        if response.status == 404:
+            raise NotFound(404, f"no such file in the container: {path}")
+        await response.raise_for_status()
+        return _path_stat(response.headers)
+
+    async def export(self, container: str) -> AsyncIterator[bytes]:
+        """ContainerExport: the container's file system as a tar, piece by piece."""
+        response = await self.transport.request("GET", f"/containers/{container}/export")
+        async with response:
+            async for piece in response.chunks():
+                yield piece
+
+    async def commit(
+        self,
+        container: str,
+        *,
+        repo: str = "",
+        tag: str = "",
+        author: str = "",
+        comment: str = "",
+        changes: Sequence[str] = (),
+        pause: bool = True,
+    ) -> str:
+        """ImageCommit: a container's changes become an image; returns its id."""
+        made = await self._post(
+            "/commit",
+            {},
+            container=container,
+            repo=repo or None,
+            tag=tag or None,
+            author=author or None,
+            comment=comment or None,
+            changes=list(changes),
+            pause=pause,
+        )
+        return str(made["Id"])
 
     # -- exec ------------------------------------------------------------------------------------
 
@@ -321,6 +377,11 @@ class EngineClient:
         """ImageInspect. Raises `NotFound`."""
         return dict(await self._get(f"{image_path(reference)}/json"))
 
+    async def image_digest(self, reference: str) -> str:
+        """The digest that the image's registry names for it (DistributionInspect)."""
+        found = await self._get(f"/distribution/{reference}/json")
+        return str(found["Descriptor"]["digest"])
+
     async def has_image(self, reference: str) -> bool:
         """Whether the engine has the image."""
         try:
@@ -336,6 +397,28 @@ class EngineClient:
     async def remove_image(self, reference: str, *, force: bool = False) -> list[JSON]:
         """ImageDelete."""
         return list(await self._delete(image_path(reference), force=force) or [])
+
+    async def prune_images(self, filters: JSON | None = None) -> JSON:
+        """ImagePrune: remove images without a name that nothing uses."""
+        response = await self.transport.request("POST", "/images/prune", query={"filters": filters or {}})
+        return dict(await response.json() or {})
+
+    async def push(self, reference: str, *, auth: Mapping[str, str] | None = None) -> AsyncIterator[JSON]:
+        """ImagePush to its registry: progress messages. Raises `PushFailed`."""
+        from stackwright.engine.errors import ApiError, PushFailed
+
+        name, tag = split_reference(reference)
+        headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth or {}).encode()).decode()}
+        try:
+            response = await self.transport.request(
+                "POST", f"{image_path(name)}/push", query={"tag": tag}, headers=headers
+            )
+        except ApiError as error:
+            raise PushFailed(f"cannot push {reference}: {error.message}") from error
+        async for message in self._messages(response):
+            if "error" in message:
+                raise PushFailed(f"cannot push {reference}: {_error_text(message)}")
+            yield message
 
     async def pull(
         self, reference: str, *, platform: str | None = None, auth: Mapping[str, str] | None = None
@@ -394,11 +477,12 @@ class EngineClient:
         cache_from: Sequence[str] = (),
         shm_size: int | None = None,
         platform: str | None = None,
+        memory: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[JSON]:
         """ImageBuild (classic builder) from a tar: progress messages. Raises `BuildFailed`.
 
-        `shm_size` in bytes. The image's id comes in a message `{"aux": {"ID": ...}}`.
+        `shm_size` and `memory` in bytes. The image's id comes in a message `{"aux": {"ID": ...}}`.
         """
         query = {
             "t": [tag] if isinstance(tag, str) else list(tag or ()),
@@ -413,6 +497,7 @@ class EngineClient:
             "cachefrom": json.dumps(list(cache_from)) if cache_from else None,
             "shmsize": shm_size,
             "platform": platform or None,
+            "memory": memory,
             "rm": True,
             "forcerm": True,
         }
@@ -481,6 +566,14 @@ def split_reference(reference: str) -> tuple[str, str]:
         return name, digest
     head, colon, tag = reference.rpartition(":")
     return (head, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def _path_stat(headers: Mapping[str, str]) -> JSON:
+    """The header that describes a path in a container (Engine API: X-Docker-Container-Path-Stat)."""
+    try:
+        return dict(json.loads(base64.b64decode(headers["x-docker-container-path-stat"])))
+    except (KeyError, ValueError) as error:
+        raise ProtocolError("the engine does not describe the path in the container") from error
 
 
 def _no_engine(address: Address, error: ApiError) -> EngineUnavailable:

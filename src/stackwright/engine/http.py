@@ -64,6 +64,10 @@ class Response:
                 self._sender.cancel()
             self._connection.close()
 
+    def no_body(self) -> None:
+        """This answer has no body, though its headers may speak of one (HTTP: HEAD)."""
+        self._finish()
+
     def take_over(self) -> Connection:
         """The connection, which is the caller's from now on."""
         self._done = True
@@ -279,6 +283,12 @@ class Transport:
             sent.setdefault("Content-Type", content_type)
         response = await self._exchange(method, path, query, sent, body)
         await response.raise_for_status()
+        return response
+
+    async def head(self, path: str, *, query: Mapping[str, Any] | None = None) -> Response:
+        """HEAD: an answer of headers only, whatever its status and its Content-Length say."""
+        response = await self._exchange("HEAD", path, query, {}, None)
+        response.no_body()
         return response
 
     async def hijack(

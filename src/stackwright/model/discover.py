@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 
 from stackwright.model.paths import join
+from stackwright.model.sources import is_remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ _NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
 def absolute(path: str, base: str) -> str:
-    """A path as given on the command line, made absolute. ``-`` stays."""
-    if path == "-":
+    """A path as given on the command line, made absolute. ``-`` and what is not a local file stay."""
+    if path == "-" or is_remote(path):
         return path
     return os.path.normpath(path if path.startswith("/") else join(base, path))
 

@@ -12,10 +12,10 @@ from stackwright.model.canonical import canonical
 from stackwright.model.interpolate import interpolate
 from stackwright.model.marks import NOWHERE, Map, copied, detoured
 from stackwright.model.merge import merge, merge_service
-from stackwright.model.paths import Folder, join, resolve_paths
+from stackwright.model.paths import Folder, resolve_paths
 from stackwright.model.read.document import read_documents
 from stackwright.model.reset import apply_resets
-from stackwright.model.sources import UnreadableError, is_remote
+from stackwright.model.sources import UnreadableError
 from stackwright.model.unique import unique
 
 TYPE_CHECKING = False
@@ -81,12 +81,7 @@ class _Extension:
         base_services, base_path, base_resets = services, file, resets
         if base_file is not None:
             file_mark = extends.mark_at("file")
-            if is_remote(str(base_file)):
-                message = (
-                    f"{base_file} is not a local file: bases from git or OCI registries cannot be read yet"
-                )
-                raise self.error("remote", message, file_mark)
-            base_path = self.locate(str(base_file))
+            base_path = self.locate(str(base_file), file_mark)
             base_services, base_resets = self.load(base_path, str(base_file), base_name, name, file_mark)
         if base_name not in base_services:
             at = extends.mark_at("service") if type(extends) is Map else mark
@@ -121,9 +116,12 @@ class _Extension:
         steps = " → ".join(f"{service} ({os.path.basename(file)})" for file, service in chain)
         return self.error("extends-cycle", f"services extend each other in a circle: {steps}", mark)
 
-    def locate(self, path: str) -> str:
+    def locate(self, path: str, mark: Mark) -> str:
         """The absolute path of a base's file."""
-        return path if path.startswith("/") else join(self.context.working_dir, path)
+        try:
+            return self.context.local(path)
+        except UnreadableError as error:
+            raise self.error("remote", str(error), mark) from None
 
     def load(self, path: str, shown: str, base: str, name: str, mark: Mark) -> Loaded:
         """The services of a base's file, with paths relative to the project's folder."""

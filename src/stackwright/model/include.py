@@ -11,7 +11,7 @@ import os.path
 from stackwright.model.env_files import read_env_files
 from stackwright.model.marks import NOWHERE, Map, Seq, detoured
 from stackwright.model.paths import join
-from stackwright.model.sources import is_remote
+from stackwright.model.sources import UnreadableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,13 +50,12 @@ def _include(model: Map, entry: Any, mark: Mark, context: Context, including: tu
     if not paths:
         context.report.warn('an entry of "include" has no path, so it does nothing')
         return
-    remote = next((path for path in paths if is_remote(path)), "")
-    if remote:
+    try:
+        files = [context.local(path) for path in paths]
+    except UnreadableError as error:
         context.report.incomplete = True
-        message = f"{remote} is not a local file: files from git or OCI registries cannot be included yet"
-        context.report.error("remote", message, mark, hint="fetch it and include the copy")
+        context.report.error("remote", str(error), mark)
         return
-    files = [path if path.startswith("/") else join(context.working_dir, path) for path in paths]
     if files[0] in including:
         steps = " → ".join(os.path.basename(file) for file in (*including, files[0]))
         context.report.incomplete = True

@@ -18,7 +18,7 @@ from stackwright.model.profiles import split_by_profile
 from stackwright.model.read.document import top_level_name
 from stackwright.model.selection import UnknownServiceError, with_dependencies, without_unused
 from stackwright.model.service_files import resolve_env_files, resolve_label_files
-from stackwright.model.sources import Reporter, Sources, UnreadableError
+from stackwright.model.sources import Reporter, Sources, UnreadableError, is_remote
 from stackwright.model.stages import Context, Settings, read_files
 
 TYPE_CHECKING = False
@@ -193,10 +193,10 @@ def _order(problem: Any) -> tuple[str, int, int]:
 
 def _read(request: Request, report: Reporter) -> Model | None:
     settings = request.settings
-    context, files = _settle(request, report)
+    context, files, place = _settle(request, report)
     if not files:
         return None
-    name = _project_name(request, context, files)
+    name = _project_name(request, context, files, place)
     if name is not None:
         context.environment.values["COMPOSE_PROJECT_NAME"] = name
     raw = read_files(files, context)
@@ -232,8 +232,11 @@ def _read(request: Request, report: Reporter) -> Model | None:
     return model
 
 
-def _settle(request: Request, report: Reporter) -> tuple[Context, list[str]]:
-    """The files and the context: where the project is and which variables it sees.
+def _settle(request: Request, report: Reporter) -> tuple[Context, list[str], str]:
+    """The context, the files, and the folder that the project has its name from.
+
+    Paths are relative to the first file, or to the copy of one that comes from a repository or a registry; the
+    name and ``.env`` are then those of the folder one is in.
 
     ``.env`` may set ``COMPOSE_FILE`` and its like, so it is read from the folder where the search begins
     before the files are known, and again from the project's folder.
@@ -255,12 +258,29 @@ def _settle(request: Request, report: Reporter) -> tuple[Context, list[str]]:
             )
             if again != chosen:
                 context.environment = read_env_files(again, context.environment, context)
-    return context, files
+    place = context.working_dir
+    copies = _copies(files, context)
+    for file, copy in zip(files, copies, strict=False):
+        if is_remote(file):
+            context.working_dir = os.path.dirname(copy)
+            break
+    return context, copies, place
+
+
+def _copies(files: Sequence[str], context: Context) -> list[str]:
+    """The files, those of repositories and registries by their copies; none of them after an error."""
+    try:
+        return [context.local(file) if is_remote(file) else file for file in files]
+    except UnreadableError as error:
+        context.report.error("remote", str(error), NOWHERE)
+        return []
 
 
 def _folder(files: Sequence[str], start: str) -> str:
-    """The folder of the first file that is one."""
+    """The folder of the first file that is one, unless it lives elsewhere."""
     for file in files:
+        if is_remote(file):
+            return start
         if file != "-":
             return os.path.dirname(absolute(file, start))
     return start
@@ -276,7 +296,7 @@ def _with_own(names: Sequence[str], services: Map, profiles: Sequence[str]) -> l
     return [*profiles, *own]
 
 
-def _project_name(request: Request, context: Context, files: Sequence[str]) -> str | None:
+def _project_name(request: Request, context: Context, files: Sequence[str], place: str) -> str | None:
     """The project's name; None after an error."""
     report = context.report
     given = request.project_name or context.environment.get("COMPOSE_PROJECT_NAME")
@@ -293,7 +313,13 @@ def _project_name(request: Request, context: Context, files: Sequence[str]) -> s
         name = normal_name(text) if context.settings.normalise else text
         if name:
             return name
-    name = normal_name(os.path.basename(context.working_dir))
+        said = f'"{named[0]}" leaves nothing that a project can be called' if text else f"{named[0]} is empty"
+        hint = "lower case letters, digits, - and _, starting with a letter or digit"
+        if not text:
+            hint = "set the variable, give it a default, or leave name out to take the folder's"
+        report.error("project-name", f"the project has no name: {said}", mark, "name", hint=hint)
+        return None
+    name = normal_name(os.path.basename(place))
     if name:
         return name
     if not report.problems and all(os.path.isfile(file) or file == "-" for file in files):

@@ -131,7 +131,7 @@ _REMOTE = ("oci://", "https://", "http://", "git://", "ssh://", "git@", "github.
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path names a git repository or an OCI artifact rather than a local file."""
+    """Whether a path names a git repository, an OCI artifact or a web page rather than a local file."""
     return path.startswith(_REMOTE)
 
 

@@ -9,11 +9,11 @@ from stackwright.model.defaults import fill_defaults
 from stackwright.model.interpolate import interpolate
 from stackwright.model.marks import NOWHERE, Map
 from stackwright.model.merge import merge
-from stackwright.model.paths import Folder, resolve_paths
+from stackwright.model.paths import Folder, join, resolve_paths
 from stackwright.model.read.document import read_documents
 from stackwright.model.reset import apply_resets
 from stackwright.model.schema.file import FILE
-from stackwright.model.sources import UnreadableError, read_bytes
+from stackwright.model.sources import UnreadableError, is_remote, read_bytes
 from stackwright.model.unique import unique
 from stackwright.model.wellformed import check_elements
 
@@ -99,6 +99,18 @@ class Context:
             data = read_bytes(path) if given is None else given
             self.contents[path] = (self.report.sources.add(path, data), data)
         return self.contents[path]
+
+    def local(self, path: str) -> str:
+        """The absolute path of a file to read: of the copy when the path names a repository or an artifact.
+
+        Raises:
+            UnreadableError: there is no copy and none can be made.
+        """
+        if is_remote(path):
+            from stackwright.model.remote.fetch import local_copy
+
+            return local_copy(path, self.environment.values)
+        return path if path.startswith("/") else join(self.working_dir, path)
 
     def inside(self, working_dir: str, environment: Environment) -> Context:
         """The context of an included project. Its paths are resolved even where the main project's are not."""

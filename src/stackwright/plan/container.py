@@ -32,6 +32,8 @@ class Request(Struct, frozen=True):
     tty: bool = False
     stdin: bool = False
     aliases: bool = True
+    volumes_from: str = ""
+    """A container whose mounts it gets as well, by id."""
 
 
 class Body(Struct, frozen=True):

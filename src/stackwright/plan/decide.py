@@ -53,7 +53,7 @@ def decide(
         for one in unfinished
     ]
     existing = [one for one in every if one not in unfinished]
-    why = {one.id: _divergence(project, service, one, image_id, wish) for one in existing}
+    why = {one.id: _divergence(project, service, observed, one, image_id, wish) for one in existing}
     # Up-to-date containers are kept first, so that scaling down removes the outdated ones.
     ranked = sorted(existing, key=lambda one: (bool(why[one.id]), one.number))
     for index, one in enumerate(ranked):
@@ -97,7 +97,9 @@ def _for_existing(project: Project, service: Service, one: Container, why: str, 
     return Decision("start", service.name, one.number, one.name, reason, one)
 
 
-def _divergence(project: Project, service: Service, one: Container, image_id: str, wish: Wish) -> str:
+def _divergence(
+    project: Project, service: Service, observed: Observed, one: Container, image_id: str, wish: Wish
+) -> str:
     """Why the container is outdated; empty when it is not."""
     if wish.policy == "never":
         return ""
@@ -118,6 +120,15 @@ def _divergence(project: Project, service: Service, one: Container, image_id: st
     ]
     if missing and not service.network_mode and one.networks:
         return f"it is not connected to {', '.join(sorted(missing))}"
+    lost = [
+        name
+        for key in service.networks
+        if key in project.networks
+        and one.networks.get(name := project.networks[key].name)
+        and one.networks[name] != observed.networks.get(name, "")
+    ]
+    if lost:
+        return f"the network {lost[0]} that it was connected to was removed"
     return _volume_divergence(project, service, one)
 
 

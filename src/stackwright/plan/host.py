@@ -38,7 +38,10 @@ def config(project: Project, service: Service, request: Request, volumes: Volume
         "ShmSize": service.shm_size,
         "Sysctls": service.sysctls,
         "PortBindings": {} if service.network_mode == "host" else port_bindings(service),
-        "VolumesFrom": [_volumes_from(text, request) for text in service.volumes_from],
+        "VolumesFrom": [
+            *(_volumes_from(text, request) for text in service.volumes_from),
+            *([request.volumes_from] if request.volumes_from else ()),
+        ],
         "Dns": service.dns,
         "DnsSearch": service.dns_search,
         "DnsOptions": service.dns_opt,

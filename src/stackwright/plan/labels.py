@@ -30,9 +30,25 @@ COMPOSE_VERSION = "2.40.3"
 """The `docker compose` whose conventions these are; tools read the label to tell old schemes apart."""
 
 
+class _Naming:
+    """What stands between the parts of a name: `-`, or `_` with `--compatibility`."""
+
+    separator = "-"
+
+
+def use_separator(text: str) -> None:
+    """Name what is made from now on with `text` between the parts; once per command, before anything is named."""
+    _Naming.separator = text
+
+
+def joined(*parts: object) -> str:
+    """The parts of a name, with what this command puts between them."""
+    return _Naming.separator.join(map(str, parts))
+
+
 def container_name(project: str, service: Service, number: int) -> str:
     """`container_name`, or `<project>-<service>-<number>`."""
-    return service.container_name or f"{project}-{service.name}-{number}"
+    return service.container_name or joined(project, service.name, number)
 
 
 def replaces(project: str, value: str) -> frozenset[str]:
@@ -45,7 +61,7 @@ def replaces(project: str, value: str) -> frozenset[str]:
 
 def image_name(project: str, service: Service) -> str:
     """`image`, or the name under which the service's build is tagged."""
-    return service.image or f"{project}-{service.name}"
+    return service.image or joined(project, service.name)
 
 
 def depends_on(service: Service) -> str:

@@ -27,7 +27,8 @@ class Container(Struct, frozen=True):
     labels: dict[str, str]
     ports: tuple[dict[str, Any], ...] = ()
     mounts: tuple[dict[str, Any], ...] = ()
-    networks: tuple[str, ...] = ()
+    networks: dict[str, str] = field(default_factory=dict)
+    """Network name to the id that it had when the container joined it, empty before the first start."""
 
     @classmethod
     def from_api(cls, summary: dict[str, Any]) -> Container:
@@ -46,7 +47,10 @@ class Container(Struct, frozen=True):
             labels=dict(summary.get("Labels") or {}),
             ports=tuple(summary.get("Ports") or ()),
             mounts=tuple(summary.get("Mounts") or ()),
-            networks=tuple((summary.get("NetworkSettings") or {}).get("Networks") or ()),
+            networks={
+                name: str((endpoint or {}).get("NetworkID") or "")
+                for name, endpoint in ((summary.get("NetworkSettings") or {}).get("Networks") or {}).items()
+            },
         )
 
     @property
@@ -96,8 +100,8 @@ class Observed(Struct, frozen=True):
     """Everything of one project on an engine, and the local ids of the images it names."""
 
     containers: tuple[Container, ...] = ()
-    networks: frozenset[str] = frozenset()
-    """Names of networks that exist (of the project, or external ones it names)."""
+    networks: dict[str, str] = field(default_factory=dict)
+    """Name to id of the networks that exist (of the project, or external ones it names)."""
     volumes: frozenset[str] = frozenset()
     images: dict[str, str] = field(default_factory=dict)
     """Image reference to image id, where the engine has it."""

@@ -55,7 +55,9 @@ class Findings(Struct):
     exit_code: int | None = None
     meaning: str = ""
     probes: list[str] = field(default_factory=list)
+    dependents: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
 
 class ServiceFailed(RunError):

@@ -29,6 +29,22 @@ class Transfer(Struct, frozen=True):
     total: int = 0
 
 
+class Stage(Struct, frozen=True):
+    """How far a build is: step `current` of `total`, and what it does."""
+
+    subject: str
+    current: int
+    total: int
+    text: str
+
+
+class Held(Struct, frozen=True):
+    """Something is made and waits; `reason` is the planner's, such as `db: healthy`."""
+
+    subject: str
+    reason: str
+
+
 class Output(Struct, frozen=True):
     """A line that a build printed."""
 
@@ -43,7 +59,7 @@ class Note(Struct, frozen=True):
     warning: bool = False
 
 
-Event = Progress | Transfer | Output | Note
+Event = Progress | Transfer | Stage | Held | Output | Note
 Sink = Callable[[Event], None]
 
 

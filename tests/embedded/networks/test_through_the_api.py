@@ -12,7 +12,7 @@ import pytest
 from tests.embedded.engine_process import EngineClient, ours_only
 from tests.peers import IMAGE
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("docker_cli")]
+pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
 WEB = "mkdir -p /srv; echo from-$(hostname) > /srv/index.html; exec httpd -f -p 80 -h /srv"
 
 
@@ -67,7 +67,7 @@ def test_names_lead_to_containers_also_after_a_restart(engine: EngineClient, net
             assert page(engine, "client", "http://api/") == "from-server"
 
 
-@ours_only
+@ours_only("the suite's Docker Engine has a loopback of its own")
 def test_published_ports_answer_on_both_loopbacks_and_move_with_the_container(
     engine: EngineClient, network: str
 ) -> None:

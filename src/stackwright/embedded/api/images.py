@@ -122,7 +122,9 @@ class ImageRoutes:
         return answer(done)
 
     async def prune(self, call: Call) -> web.StreamResponse:
-        """POST /images/prune?filters=."""
+        """POST /images/prune?filters=; with all of them go the snapshots that nothing was created from."""
+        if "false" in call.filters().get("dangling", ()) or "0" in call.filters().get("dangling", ()):
+            await self._engine.snapshots.prune()
         return answer(await self._images.prune(call.filters()))
 
     async def commit(self, call: Call) -> web.StreamResponse:
@@ -132,9 +134,15 @@ class ImageRoutes:
         config: dict[str, Any] = {**to_docker(container.config), **changes}
         config = apply_changes(config, call.texts("changes"))
         repository = call.text("repo")
+        upper, *frozen = self._engine.files.own_layers(container)
+        parent = container.image_id
+        for folder in reversed(frozen):  # what snapshots froze of it becomes layers of their own
+            parent = (
+                await self._images.commit(folder, parent=parent, config=config, created_by="snapshot")
+            ).id
         image = await self._images.commit(
-            self._engine.files.upper(container.id),
-            parent=container.image_id,
+            upper,
+            parent=parent,
             config=config,
             created_by=" ".join(config.get("Cmd") or ()),
             comment=call.text("comment"),

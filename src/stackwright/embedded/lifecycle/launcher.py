@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from stackwright.embedded.containers.runtime import Running, Sandbox, StartError
-from stackwright.embedded.containers.spec import ContainerSpec, Mount, container_spec, encode
+from stackwright.embedded.containers.spec import ContainerSpec, Mount, PortBinding, container_spec, encode
 from stackwright.embedded.containers.users import UserNotFound, resolve_user
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.lifecycle.files import ContainerFiles, resolve_mount
-from stackwright.embedded.lifecycle.ports import wanted_bindings
+from stackwright.embedded.lifecycle.ports import Promised, wanted_bindings
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.specs import Surroundings, build_spec, namespaces_of
@@ -36,6 +36,8 @@ class Launcher:
         self._services = services
         self._files = files
         self._wiring = wiring
+        self._promised: dict[str, Promised] = {}
+        """Container id to the host ports that its start has chosen and does not listen on yet."""
         services.database.migrate(
             "runs", ["CREATE TABLE runs (container TEXT PRIMARY KEY, spec BLOB NOT NULL)"]
         )
@@ -68,6 +70,8 @@ class Launcher:
         except BaseException:
             await self._undo(container)
             raise
+        finally:
+            self._promised.pop(container.id, None)
 
     def run_of(self, container_id: str) -> ContainerSpec | None:
         """What the container was started with, if it may still run: written before the start, gone after
@@ -108,10 +112,16 @@ class Launcher:
                 namespaces=namespaces_of(container, wires.net, pids),
                 dns=wires.dns,
                 variables=wires.variables,
-                ports=wanted_bindings(container.config.exposed_ports, host) if wires.net == "new" else (),
+                ports=self._ports(container) if wires.net == "new" else (),
                 cgroup_parent=host.cgroup_parent.strip("/") or services.cgroup_parent,
             ),
         )
+
+    def _ports(self, container: Container) -> tuple[PortBinding, ...]:
+        promised = frozenset().union(*self._promised.values())
+        ports = wanted_bindings(container.config.exposed_ports, container.host_config, promised)
+        self._promised[container.id] = frozenset((port.proto, port.host_port) for port in ports)
+        return ports
 
 
 def _ordered(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:

@@ -25,13 +25,25 @@ _ESCAPES = {
 _TABLE = str.maketrans({**{chr(code): f"\\u{code:04x}" for code in range(32)}, **_ESCAPES})
 
 
+class NotJsonError(ValueError):
+    """The value has no form in JSON."""
+
+
 def compact(value: Any) -> str:
-    """Without spaces."""
+    """Without spaces.
+
+    Raises:
+        NotJsonError: it holds a number that JSON does not have.
+    """
     return "".join(_write(value, None, ""))
 
 
 def indented(value: Any) -> str:
-    """With two spaces a level."""
+    """With two spaces a level.
+
+    Raises:
+        NotJsonError: it holds a number that JSON does not have.
+    """
     return "".join(_write(value, "  ", "\n"))
 
 
@@ -45,6 +57,9 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return f'"{value.translate(_TABLE)}"'
     if isinstance(value, float):
+        if value - value != 0:
+            name = ".nan" if value != value else ".inf" if value > 0 else "-.inf"
+            raise NotJsonError(f"JSON has no {name}")
         return float_text(value, 21, -6)
     return str(value)
 

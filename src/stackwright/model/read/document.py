@@ -69,7 +69,10 @@ def read_documents(text: bytes, file: int, report: Reporter) -> list[Document]:
 
 
 class _Reader:
-    """Reads one file. A method per kind of node; the event that opens the node has been taken already."""
+    """Reads one file. A method per kind of node; the event that opens the node has been taken already.
+
+    Anchors hold for the whole file, as the reference reader has it, not for one document of it.
+    """
 
     def __init__(self, text: bytes, file: int, report: Reporter) -> None:
         self.next_event = CParser(text).get_event
@@ -87,7 +90,7 @@ class _Reader:
         """The next document, or None at the end of the stream."""
         while (event := self.next_event()) is not None:
             if type(event) is DocumentStartEvent:
-                self.anchors, self.resets = {}, set()
+                self.resets = set()
                 event = self.next_event()
                 value = self.node(event, self.mark(event))
                 return Document(None if value is _SKIP else value, self.resets)
@@ -120,7 +123,7 @@ class _Reader:
                 raise self.fail(
                     "yaml-duplicate-key", f'key "{key}" is already there, at line {first}', key_mark
                 )
-            is_merge = key == "<<" and type(event) is ScalarEvent and event.implicit[0]
+            is_merge = key == "<<" and type(event) is ScalarEvent and _merges(event)
             event = next_event()
             start = event.start_mark
             item_mark = base | start.line << 20 | min(start.column, _MAX_COLUMN)
@@ -185,7 +188,7 @@ class _Reader:
         value: Any
         if kind is ScalarEvent:
             value = event.value if tag in (None, "!") else self.tagged(event, mark)
-            if tag is None and event.implicit[0]:
+            if (tag is None and event.implicit[0]) or (tag == "!" and event.style in (None, "")):
                 value = plain(value)
         else:
             if len(self.path) > MAX_DEPTH:
@@ -254,6 +257,11 @@ class _Reader:
                 if key not in value:
                     value[key] = self.copy(item, mark)
                     value.marks[key] = source.marks[key]
+
+
+def _merges(event: Any) -> bool:
+    """Whether a key ``<<`` is the merge key: written plain, or tagged ``!!merge`` as some formatters do."""
+    return bool(event.implicit[0]) or event.tag == _CORE + "merge"
 
 
 def _size(value: Any, limit: int) -> int:
@@ -339,7 +347,10 @@ def _one_line(line: bytes) -> str | None:
     except YAMLError:
         return None
     scalars = [event for event in events if type(event) is ScalarEvent]
-    return scalars[1].value if len(scalars) == 2 and scalars[1].value else None
+    if len(scalars) != 2 or not scalars[1].value:
+        return None
+    text: str = scalars[1].value
+    return "" if scalars[1].implicit[0] and plain(text) is None else text
 
 
 def _name_in_whole(text: bytes, file: int) -> tuple[str, Mark] | None:

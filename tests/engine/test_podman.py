@@ -86,6 +86,14 @@ def test_signals_have_names() -> None:
     assert podman_api.inspected({"Config": {"StopSignal": "SIGUSR1"}})["Config"]["StopSignal"] == "SIGUSR1"
 
 
+def test_a_networks_name_does_not_pass_for_its_id() -> None:
+    listed = podman_api.listed(
+        [{"NetworkSettings": {"Networks": {"a": {"NetworkID": "a"}, "b": {"NetworkID": "1f"}}}}]
+    )
+    networks = listed[0]["NetworkSettings"]["Networks"]
+    assert (networks["a"]["NetworkID"], networks["b"]["NetworkID"]) == ("", "1f")
+
+
 def test_lines_of_top_have_columns() -> None:
     answer = {"Titles": ["PID   USER  COMMAND"], "Processes": [["1 root  sleep 100"]]}
     assert podman_api.top(answer) == {

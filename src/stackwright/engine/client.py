@@ -156,7 +156,8 @@ class EngineClient:
 
     async def list_containers(self, *, all: bool = False, filters: JSON | None = None) -> list[JSON]:
         """ContainerList: summaries, newest first."""
-        return list(await self._get("/containers/json", all=all, filters=filters))
+        found = list(await self._get("/containers/json", all=all, filters=filters))
+        return podman_api.listed(found) if self.kind == "podman" else found
 
     async def inspect_container(self, container: str) -> JSON:
         """ContainerInspect. Raises `NotFound`."""

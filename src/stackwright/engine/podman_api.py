@@ -38,6 +38,15 @@ def event(message: JSON) -> JSON:
     return {**message, "Action": back[action], "status": back[action]}
 
 
+def listed(containers: list[JSON]) -> list[JSON]:
+    """ContainerList: Podman writes a network's name where its id should be, which is no help to who compares."""
+    for one in containers:
+        for name, endpoint in ((one.get("NetworkSettings") or {}).get("Networks") or {}).items():
+            if endpoint and endpoint.get("NetworkID") == name:
+                endpoint["NetworkID"] = ""
+    return containers
+
+
 def inspected(container: JSON) -> JSON:
     """ContainerInspect: the stop signal by name, not by number."""
     number = str((container.get("Config") or {}).get("StopSignal") or "")

@@ -55,6 +55,8 @@ class Up(Struct):
         """Bring the services up. Raises what went wrong; what was made by then stays."""
         session, project = self.session, self.session.project
         check_services(session, self.options.services)
+        if not project.services:
+            raise RunError("no service selected", hint=_hidden(project))
         names = graphs.closure(project, self.options.services, no_deps=self.options.no_deps)
         if self.options.no_deps:
             project = self.session.project = without_dependencies(project, names)
@@ -245,6 +247,14 @@ class Up(Struct):
         for one in step.containers:
             await containers.stop(self.session, one, self.timeout)
             await containers.remove(self.session, one)
+
+
+def _hidden(project: Project) -> str:
+    """What would bring services up, where there are none."""
+    profiles = sorted({name for one in project.disabled_services.values() for name in one.profiles})
+    if profiles:
+        return f"every service belongs to a profile that is not active: --profile {profiles[0]}"
+    return "the file has no services"
 
 
 def without_dependencies(project: Project, names: list[str]) -> Project:

@@ -159,6 +159,8 @@ class EngineClient:
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
+        if self.kind == "podman":  # which kills at once where Docker would wait
+            config = {"StopTimeout": 10, **config}
         try:
             made = await self._post("/containers/create", config, name=name, platform=platform or None)
         except ApiError as error:

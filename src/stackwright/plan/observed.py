@@ -28,7 +28,8 @@ class Container(Struct, frozen=True):
     ports: tuple[dict[str, Any], ...] = ()
     mounts: tuple[dict[str, Any], ...] = ()
     networks: dict[str, str] = field(default_factory=dict)
-    """Network name to the id that it had when the container joined it, empty before the first start."""
+    """Network name to the id that it had when the container joined it; empty before the first start, and where the
+    engine does not say."""
 
     @classmethod
     def from_api(cls, summary: dict[str, Any]) -> Container:
@@ -48,7 +49,7 @@ class Container(Struct, frozen=True):
             ports=tuple(summary.get("Ports") or ()),
             mounts=tuple(summary.get("Mounts") or ()),
             networks={
-                name: str((endpoint or {}).get("NetworkID") or "")
+                name: _network_id(name, endpoint or {})
                 for name, endpoint in ((summary.get("NetworkSettings") or {}).get("Networks") or {}).items()
             },
         )
@@ -94,6 +95,11 @@ class Container(Struct, frozen=True):
     def health(self) -> str:
         """healthy, unhealthy, starting, or empty."""
         return next((word for sign, word in _HEALTH.items() if sign in self.status), "")
+
+
+def _network_id(name: str, endpoint: dict[str, Any]) -> str:
+    found = str(endpoint.get("NetworkID") or "")
+    return "" if found == name else found  # Podman gives the name
 
 
 class Observed(Struct, frozen=True):

@@ -166,6 +166,8 @@ class EngineClient:
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
+        if self.kind == "podman":  # which kills at once where Docker would wait
+            config = {"StopTimeout": 10, **config}
         if self.kind == "podman" and podman_api.has_ranges(config):
             self._promised |= podman_api.published(await self.list_containers(all=True))
             config = podman_api.single_ports(config, self._promised)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from tests.peers import Dockerd, busybox_archive, running_dockerd, why_no_docker
+from tests.peers import (
+    Peer,
+    busybox_archive,
+    running_dockerd,
+    running_podman,
+    why_no_docker,
+    why_no_podman,
+)
 from tests.support.cli import Stackwright
 
 if TYPE_CHECKING:
+    from tests.embedded.rootless.ordinary_user import Account
     from tests.stacks.taskapp import Taskapp
 
 
@@ -87,7 +96,7 @@ def own_engine() -> Iterator[Stackwright]:
 
 
 @pytest.fixture(scope="session")
-def dockerd() -> Iterator[Dockerd]:
+def dockerd() -> Iterator[Peer]:
     """A Docker Engine of this test process, with the busybox image `tests.peers.IMAGE` loaded."""
     import docker
 
@@ -101,6 +110,49 @@ def dockerd() -> Iterator[Dockerd]:
 
 
 @pytest.fixture
-def dockerd_socket(dockerd: Dockerd) -> str:
+def dockerd_socket(dockerd: Peer) -> str:
     """The address of the Docker Engine, for DOCKER_HOST."""
     return dockerd.address
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Peer]:
+    """A Podman service of this test process, with the busybox image `tests.peers.IMAGE` loaded."""
+    import docker
+
+    if reason := why_no_podman():
+        pytest.skip(reason)
+    with running_podman() as engine:
+        client = docker.DockerClient(base_url=engine.address)
+        client.images.load(busybox_archive(compress=False))
+        client.close()
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    """An ordinary user of this machine, for as long as the tests run."""
+    from tests.embedded.rootless.ordinary_user import Account, why_not
+
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    made = Account()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="session")
+def tun() -> Iterator[None]:
+    """/dev/net/tun as distributions have it: open to every user."""
+    from tests.embedded.rootless.ordinary_user import TUN
+
+    if not TUN.exists():
+        pytest.skip("no /dev/net/tun")
+    before = stat.S_IMODE(TUN.stat().st_mode)
+    TUN.chmod(before | 0o666)
+    try:
+        yield
+    finally:
+        TUN.chmod(before)

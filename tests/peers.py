@@ -1,8 +1,8 @@
-"""Real peers for tests: a Docker Engine of the suite's own, and small images to run on it.
+"""Real peers for tests: a Docker Engine and a Podman of the suite's own, and small images to run on them.
 
-The engine runs in its own network, mount and process namespaces: its iptables rules, mounts and
+Each engine runs in its own network, mount and process namespaces: its iptables rules, mounts and
 containers never touch the host, and ending one process ends them all. Published ports are
-therefore reachable only from inside; `Dockerd.inside` runs a command there.
+therefore reachable only from inside; `Peer.inside` runs a command there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import hashlib
 import io
 import json
 import os
+import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -20,7 +22,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +33,8 @@ IMAGE = "stackwright-test/busybox:1"
 
 
 @dataclass
-class Dockerd:
-    """A running Docker Engine. `address` is what DOCKER_HOST wants."""
+class Peer:
+    """A running engine. `address` is what DOCKER_HOST wants."""
 
     socket: Path
     process: subprocess.Popen[bytes]
@@ -51,20 +53,28 @@ class Dockerd:
 
 def why_no_docker() -> str | None:
     """None when a Docker Engine can be started here; otherwise the reason."""
+    return _why_not(("dockerd", "containerd"), "docker.io")
+
+
+def why_no_podman() -> str | None:
+    """None when Podman can be started here; otherwise the reason."""
+    return _why_not(("podman", "runc"), "podman runc netavark aardvark-dns")
+
+
+def _why_not(programs: tuple[str, ...], packages: str) -> str | None:
     if os.geteuid() != 0:
         return "needs root"
-    missing = [name for name in ("dockerd", "containerd", "unshare", "nsenter") if not shutil.which(name)]
-    return f"not installed: {', '.join(missing)} (apt-get install docker.io)" if missing else None
+    missing = [name for name in (*programs, "unshare", "nsenter") if not shutil.which(name)]
+    return f"not installed: {', '.join(missing)} (apt-get install {packages})" if missing else None
 
 
 @contextmanager
-def running_dockerd() -> Iterator[Dockerd]:
-    """Start a Docker Engine with everything of its own; end it and leave nothing."""
+def running_dockerd(*more: str) -> Iterator[Peer]:
+    """Start a Docker Engine with everything of its own; end it and leave nothing. `more`: flags of dockerd."""
     root = Path(tempfile.mkdtemp(prefix="sw-dockerd-"))
-    sock, log = root / "docker.sock", root / "dockerd.log"
-    group = f"swtest-{os.getpid()}"
+    group = f"swtest-{os.getpid()}-{root.name[-4:]}"
     flags = {
-        "host": f"unix://{sock}",
+        "host": f"unix://{root}/docker.sock",
         "data-root": root / "data",
         "exec-root": root / "exec",
         "pidfile": root / "pid",
@@ -72,9 +82,50 @@ def running_dockerd() -> Iterator[Dockerd]:
         "bip": "172.31.255.1/24",
         "default-address-pool": "base=172.30.0.0/16,size=24",
     }
-    script = "ip link set lo up; exec dockerd " + " ".join(
-        f"--{name} {value}" for name, value in flags.items()
+    words = ["dockerd", *(f"--{name}={value}" for name, value in flags.items()), *more]
+    with _in_namespaces(root, root / "docker.sock", shlex.join(words), group) as peer:
+        yield peer
+
+
+@contextmanager
+def running_podman() -> Iterator[Peer]:
+    """Start a Podman service with everything of its own; end it and leave nothing."""
+    root = Path(tempfile.mkdtemp(prefix="sw-podman-"))
+    group = f"swtest-{os.getpid()}-{root.name[-4:]}"
+    config = root / "containers.conf"
+    config.write_text(
+        # runc, because crun refuses hosts with both versions of cgroups; by files, because nothing runs systemd. Addresses that no other engine of the tests takes.
+        # Podman wants more for each container than a root without CAP_SYS_RESOURCE may grant.
+        f"[containers]\ndefault_ulimits = [{_limits()}]\n"
+        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        '[network]\nnetwork_backend = "netavark"\ndefault_subnet = "172.29.0.0/24"\n'
+        'default_subnet_pools = [{base = "172.29.0.0/16", size = 24}]\n'
     )
+    storage = root / "storage.conf"
+    storage.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{root}/data"\nrunroot = "{root}/run"\n')
+    words = ["env", f"CONTAINERS_CONF={config}", f"CONTAINERS_STORAGE_CONF={storage}",
+             "podman", f"--tmpdir={root}/tmp", f"--network-config-dir={root}/networks",
+             "system", "service", "--time=0", f"unix://{root}/podman.sock"]  # fmt: skip
+    # There Podman's parts keep locks and sockets whatever they are told.
+    script = f"mount -t tmpfs none /run; mount -t tmpfs none /dev/shm; {shlex.join(words)}"
+    with _in_namespaces(root, root / "podman.sock", script, group) as peer:
+        yield peer
+
+
+def _limits() -> str:
+    found = []
+    for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        limits = [limit for limit in resource.getrlimit(kind) if limit != resource.RLIM_INFINITY]
+        limit = min([*limits, 1 << 20])
+        found.append(f'"{name}={limit}:{limit}"')
+    return ", ".join(found)
+
+
+@contextmanager
+def _in_namespaces(root: Path, sock: Path, script: str, group: str) -> Iterator[Peer]:
+    log = root / "engine.log"
+    before, _, last = script.rpartition("; ")
+    script = "; ".join(part for part in ("ip link set lo up", before, f"exec {last}") if part)
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["unshare", "--net", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child",
@@ -84,13 +135,20 @@ def running_dockerd() -> Iterator[Dockerd]:
     try:
         _await_ping(sock, process, log)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield Dockerd(sock, process, int(children[0]))
+        yield Peer(sock, process, int(children[0]))
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+        mine = [f"libpod-{one.name}" for one in (root / "data/overlay-containers").glob("?" * 64)]
         _remove(root)
         for controller in Path("/sys/fs/cgroup").iterdir():
             _remove_groups(controller / group)
+            # Podman's groups cannot be put elsewhere, and another test process may have some there.
+            for name in mine:
+                _remove_groups(controller / "libpod_parent" / name)
+            for shared in ("libpod_parent/conmon", "libpod_parent"):
+                with suppress(OSError):
+                    (controller / shared).rmdir()
 
 
 def _await_ping(sock: Path, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
@@ -108,7 +166,7 @@ def _await_ping(sock: Path, process: subprocess.Popen[bytes], log: Path, seconds
         except OSError:
             pass
         time.sleep(0.05)
-    raise RuntimeError("dockerd did not start:\n" + log.read_text(errors="replace")[-2000:])
+    raise RuntimeError("the engine did not start:\n" + log.read_text(errors="replace")[-2000:])
 
 
 def _remove(root: Path) -> None:
@@ -131,8 +189,13 @@ def _remove_groups(group: Path) -> None:
                 time.sleep(0.05)
 
 
-def busybox_archive(reference: str = IMAGE, config: dict[str, object] | None = None) -> bytes:
-    """A `docker save` archive with one image: busybox and its applets as links."""
+def busybox_archive(
+    reference: str = IMAGE, config: dict[str, object] | None = None, *, compress: bool = True
+) -> bytes:
+    """A `docker save` archive with one image: busybox and its applets as links.
+
+    Podman takes only what is not compressed.
+    """
     if not BUSYBOX.exists():
         pytest.skip("busybox-static is not installed")
     layer = io.BytesIO()
@@ -178,7 +241,7 @@ def busybox_archive(reference: str = IMAGE, config: dict[str, object] | None = N
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    return gzip.compress(archive.getvalue(), 1)
+    return gzip.compress(archive.getvalue(), 1) if compress else archive.getvalue()
 
 
 @contextmanager

@@ -9,12 +9,19 @@ if TYPE_CHECKING:
     from stackwright.model.errors import ModelErrors, Problem
     from stackwright.model.load import load
     from stackwright.model.project import Project
+    from stackwright.verify.bringing import up
 
-__all__ = ["ModelErrors", "Problem", "Project", "__version__", "load"]
+__all__ = ["ModelErrors", "Problem", "Project", "__version__", "load", "up"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"load": "load", "Project": "project", "ModelErrors": "errors", "Problem": "errors"}
+_HOMES = {
+    "load": "model.load",
+    "Project": "model.project",
+    "ModelErrors": "model.errors",
+    "Problem": "model.errors",
+    "up": "verify.bringing",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +30,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"stackwright.model.{_HOMES[name]}"), name)
+    return getattr(import_module(f"stackwright.{_HOMES[name]}"), name)

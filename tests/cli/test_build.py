@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from pathlib import Path
+
 import pytest
 from tests.cli.conftest import Box
+from tests.support.ssh import agent_with_key, make_key, program_files, public_key
 
 pytestmark = pytest.mark.slow
 
@@ -55,3 +60,88 @@ def test_a_mistake_in_the_dockerfile_is_named_before_anything_is_sent(box: Box) 
     box.write("services: {web: {build: .}}")
     (box.folder / "Dockerfile").write_text("FORM busybox\n")
     assert "unknown instruction: FORM" in box.fails("build")
+
+
+def test_build_secrets_reach_the_step_and_nothing_else(box: Box) -> None:
+    box.write(
+        """
+        services:
+          web:
+            build: {context: ., secrets: [token, {source: bundle, target: ca}]}
+            command: [cat, /made]
+        secrets:
+          token: {environment: BUILD_TOKEN}
+          bundle: {file: ./bundle.pem}
+        """
+    )
+    (box.folder / "bundle.pem").write_text(
+        "certificate\n" * 20_000
+    )  # as long as a real bundle of authorities
+    (box.folder / "Dockerfile").write_text(
+        "FROM stackwright-test/busybox:1\n"
+        "RUN --mount=type=secret,id=token,required=true --mount=type=secret,id=ca,required=true "
+        "wc -c < /run/secrets/ca > /made && wc -c < /run/secrets/token >> /made\n"
+    )
+    os.environ["BUILD_TOKEN"] = "seven-7"
+    try:
+        if box.engine == "docker":
+            assert "build.secrets is not passed on to the engine's builder" in box.fails("build")
+            return
+        assert "| 240000" in (shown := box.ok("up", "--no-color")) and "| 7" in shown
+        (box.folder / "bundle.pem").write_text("x" * 600_000)
+        assert "the build's secrets have 600007 bytes" in box.fails("build")
+        (box.folder / "bundle.pem").unlink()
+        assert "build secret bundle" in box.fails("build")
+    finally:
+        del os.environ["BUILD_TOKEN"]
+
+
+def test_ssh_agents_and_keys_are_lent_to_steps(box: Box) -> None:
+    if box.engine == "docker":
+        pytest.skip("Docker Engine's classic builder has no place for agents")
+    box.write(
+        """
+        services:
+          web:
+            build: {context: ., ssh: ["default", "deploy=./key"]}
+            command: [cat, /keys]
+        """
+    )
+    (box.folder / "other").mkdir()
+    make_key(box.folder)
+    for name, content in program_files("ssh-add").items():
+        (box.folder / f"ssh{name}").parent.mkdir(parents=True, exist_ok=True)
+        (box.folder / f"ssh{name}").write_bytes(content)
+    (box.folder / "Dockerfile").write_text(
+        "FROM stackwright-test/busybox:1\nCOPY --chmod=755 ssh /\nUSER user\n"
+        "RUN --mount=type=ssh,required=true,uid=1000 --mount=type=ssh,id=deploy,required=true,uid=1000,target=/tmp/d "
+        "ssh-add -L > /tmp/keys && SSH_AUTH_SOCK=/tmp/d ssh-add -L >> /tmp/keys\n"
+        "USER root\nRUN mv /tmp/keys /keys\n"
+    )
+    before = agents()
+    with agent_with_key(box.folder / "other") as sock:
+        os.environ["SSH_AUTH_SOCK"] = str(sock)
+        try:
+            out = box.ok("up", "--no-color")
+        finally:
+            del os.environ["SSH_AUTH_SOCK"]
+    assert public_key(box.folder) in out and public_key(box.folder / "other") in out
+    assert "build.ssh default: no SSH agent runs here" in box.fails("build")
+    (box.folder / "compose.yaml").write_text(
+        (box.folder / "compose.yaml").read_text().replace('"default", ', "")
+    )
+    make_key(box.folder, passphrase="locked")
+    assert (
+        "build.ssh deploy" in (said := box.fails("build", "--no-cache")) and "cannot be used as a key" in said
+    )
+    assert agents() <= before
+
+
+def agents() -> set[str]:
+    """The ssh-agents of this machine whose socket is one that the command made."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if b"ssh-agent" in (line := file.read_bytes()) and b"sw-ssh-" in line:
+                found.add(str(file))
+    return found

@@ -119,7 +119,7 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_flag_is_refused_by_name(tmp_path: Path) -> None:
-    assert "--bogus" in config(tmp_path, "config", "--bogus", code=16)
+    assert "--bogus" in config(tmp_path, "config", "--bogus", code=1)
 
 
 def test_help_names_every_flag(tmp_path: Path) -> None:
@@ -175,3 +175,12 @@ def test_config_imports_nothing_heavy(tmp_path: Path) -> None:
     ours = {name for name in imported if name.startswith("stackwright.")}
     assert all(name.startswith(("stackwright.model", "stackwright.cli")) for name in ours)
     assert len(ours) < 60
+
+
+def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: nginx}}")
+    command = f"{sys.executable} -m stackwright.cli.main config > /dev/full"
+    done = run(["bash", "-c", command], tmp_path, ENVIRONMENT)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr

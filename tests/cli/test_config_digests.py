@@ -12,7 +12,7 @@ import pytest
 from tests.embedded.engine_process import EngineProcess
 from tests.model.support import peer
 from tests.peers import IMAGE, busybox_archive
-from tests.support.registry import registry
+from tests.support.registry import running_registry
 
 pytestmark = pytest.mark.root
 OURS = [sys.executable, "-m", "stackwright.cli.main"]
@@ -26,7 +26,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[
     try:
         process.start()
         assert process.request("POST", "/images/load?quiet=1", raw=busybox_archive())[0] == 200
-        with registry(tmp_path_factory.mktemp("registry")) as host:
+        with running_registry(tmp_path_factory.mktemp("registry")) as host:
             for name, tag in (("shop/web", "1"), ("shop/api", "2")):
                 query = f"repo={host}/{name}&tag={tag}"
                 assert process.request("POST", f"/images/{IMAGE}/tag?{query}")[0] == 201

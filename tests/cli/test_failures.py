@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import time
 
-from tests.cli.conftest import Box
+from tests.cli.conftest import Box, everywhere
 
 
+@everywhere
 def test_a_check_that_never_passes_shows_probe_and_log(box: Box) -> None:
     box.write(
         """
@@ -128,6 +130,7 @@ def test_a_dockerfile_that_is_missing_is_named(box: Box) -> None:
     assert "No such file" in text
 
 
+@everywhere
 def test_a_name_of_somebody_elses_container_is_refused(box: Box) -> None:
     box.write("services: {web: {image: $IMAGE, command: $SLEEP, container_name: sw-taken-name}}")
     box.ok("up", "-d")
@@ -151,15 +154,44 @@ def test_a_service_that_ends_right_after_its_start_fails_the_wait(box: Box) -> N
     assert "broken" in text
 
 
-def test_who_ignores_the_stop_signal_is_named_with_the_mend(box: Box) -> None:
+def test_who_cannot_hear_the_stop_signal_is_killed_at_once_and_the_mend_is_named(box: Box) -> None:
     box.write(
-        "services: {web: {image: $IMAGE, stop_grace_period: 2s, command: [sh, -c, 'while :; do sleep 1; done']}}"
+        """
+        services:
+          shell: {image: $IMAGE, stop_grace_period: 60s, command: [sh, -c, 'while :; do sleep 1; done']}
+          plain: {image: $IMAGE, stop_grace_period: 60s, command: [sleep, '1000']}
+        """
     )
     box.ok("up", "-d")
+    begun = time.monotonic()
     result = box.run("stop")
+    assert time.monotonic() - begun < 30
     assert result.returncode == 0
-    assert "ignored SIGTERM for 2 s and was killed" in result.stderr
-    assert "init: true" in result.stderr
+    told = {
+        name: line
+        for line in result.stderr.splitlines()
+        for name in ("shell", "plain")
+        if f"{name}-1: " in line
+    }
+    assert "does not listen to SIGTERM, so it was killed at once, not after 60 s" in told["shell"]
+    assert "start the program with exec" in told["shell"]
+    assert "init: true" in told["plain"]
+
+
+def test_who_handles_the_stop_signal_gets_its_time(box: Box) -> None:
+    box.write(
+        """
+        services:
+          tidy: {image: $IMAGE, command: [sh, -c, "trap 'sleep 2; echo tidied; exit 7' TERM; sleep 1000 & wait; wait"]}
+          never: {image: $IMAGE, stop_grace_period: 2s, command: [sh, -c, "trap : TERM; while :; do sleep 0.2; done"]}
+        """
+    )
+    box.ok("up", "-d")
+    text = box.run("stop").stderr
+    assert box.ps()["tidy-1"]["ExitCode"] == 7
+    assert "tidied" in box.ok("logs", "tidy")
+    assert "tidy-1:" not in text
+    assert "never-1 did not end after SIGTERM within 2 s and was killed" in text
 
 
 def test_scaling_what_can_run_only_once_is_refused_before_anything_starts(box: Box) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
-from tests.cli.conftest import Box, read_until
+from tests.cli.conftest import Box, everywhere, read_until
 
 TALKER = """
     services:
@@ -28,6 +29,7 @@ def test_lines_of_several_services_are_merged_in_time_order(box: Box) -> None:
     assert box.ok("logs") == "a-1  | a1\nb-1  | b1\na-1  | a2\n"
 
 
+@everywhere
 def test_tail_prefix_and_timestamps(box: Box) -> None:
     box.write(TALKER)
     box.ok("up")
@@ -39,6 +41,7 @@ def test_tail_prefix_and_timestamps(box: Box) -> None:
     assert box.ok("logs", "--until", "1h", "b") == ""
 
 
+@everywhere
 def test_following_goes_on_across_a_restart_and_misses_nothing(box: Box) -> None:
     box.write(
         """
@@ -57,6 +60,7 @@ def test_following_goes_on_across_a_restart_and_misses_nothing(box: Box) -> None
     process.communicate(timeout=20)
 
 
+@everywhere
 def test_following_ends_when_nothing_runs_any_more(box: Box) -> None:
     box.write(TALKER)
     box.ok("up", "-d")
@@ -68,3 +72,39 @@ def test_following_ends_when_nothing_runs_any_more(box: Box) -> None:
         "a-1  | oops",
         "b-1  | b1",
     ]
+
+
+def test_lines_are_chosen_by_pattern_and_level(box: Box) -> None:
+    box.write(
+        """
+        services:
+          a:
+            image: $IMAGE
+            scale: 2
+            command:
+              - sh
+              - -c
+              - |
+                echo '{"level":30,"msg":"fine"}'
+                echo '{"level":50,"msg":"broken"}'
+                echo '  at main.js:3'
+                echo 'level=debug detail'
+                echo 'WARNING: low disk'
+        """
+    )
+    box.ok("up")
+    plain = ("logs", "--no-log-prefix")
+    assert sorted(box.ok(*plain, "--level", "warn").splitlines()) == sorted(
+        ['{"level":50,"msg":"broken"}', "  at main.js:3", "WARNING: low disk"] * 2
+    )
+    assert box.ok(*plain, "--grep", "b.o", "--index", "2") == '{"level":50,"msg":"broken"}\n'
+    # With a filter --tail counts the lines that are shown.
+    assert box.ok(*plain, "--level", "error", "--tail", "1") == "  at main.js:3\n  at main.js:3\n"
+    rows = [json.loads(line) for line in box.ok("logs", "--json", "--grep", "broken|low").splitlines()]
+    assert {(row["number"], row["level"], row["text"]) for row in rows} == {
+        (number, level, text)
+        for number in (1, 2)
+        for level, text in (("error", '{"level":50,"msg":"broken"}'), ("warn", "WARNING: low disk"))
+    }
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    assert 'invalid --grep "("' in box.fails("logs", "--grep", "(")

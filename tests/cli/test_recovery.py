@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import time
 
 import pytest
-from tests.cli.conftest import Box
+from tests.cli.conftest import Box, everywhere
+
+from stackwright.engine.client import EngineClient
 
 TEXT = "services: {web: {image: $IMAGE, command: $SLEEP, environment: {A: '%s'}, scale: 2}, db: {image: $IMAGE, command: $SLEEP}}"
 
 
+@everywhere
 def test_a_replacement_that_was_killed_in_the_middle_is_finished(box: Box) -> None:
     randomly = random.Random(7)
     for attempt in range(8):
@@ -52,3 +56,18 @@ def test_two_commands_on_one_project_take_turns(box: Box) -> None:
     ends = [process.communicate(timeout=60) for process in several]
     assert [process.returncode for process in several] == [0, 0, 0], ends
     assert set(box.ps()) == {"web-1", "web-2", "db-1"}
+
+
+def test_containers_whose_network_is_gone_are_made_again(box: Box) -> None:
+    """As a `down` leaves them that was killed between removing the network and removing the last container."""
+    box.write(TEXT % 1)
+    box.ok("up", "-d")
+    box.ok("stop", "-t", "0")
+    asyncio.run(_without_network(box))
+    box.ok("up", "-d", "--wait")
+    assert {value["State"] for value in box.ps().values()} == {"running"}
+
+
+async def _without_network(box: Box) -> None:
+    async with EngineClient(box.address) as engine:
+        await engine.remove_network(f"{box.project}_default")

@@ -8,23 +8,39 @@ from pathlib import Path
 
 import pytest
 from tests.clients.docker_compose import DockerCompose
-from tests.embedded.engine_process import EngineProcess
-from tests.peers import busybox_archive
+from tests.embedded.conftest import load_busybox, users_engine
+from tests.embedded.engine_process import EngineClient, EngineProcess
+from tests.stacks.taskapp import Taskapp
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "get-compose-peer"
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[EngineProcess]:
-    """An embedded engine with the busybox image `tests.peers.IMAGE`; the module's own."""
+@pytest.fixture(scope="module", params=["embedded", "user"])
+def engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
+    """An embedded engine, root's and an ordinary user's, with the busybox image `tests.peers.IMAGE`."""
+    if request.param == "user":
+        yield from users_engine(request)
+        return
     process = EngineProcess()
     try:
         process.start()
-        status, answer = process.request("POST", "/images/load?quiet=1", raw=busybox_archive())
-        assert status == 200, answer
+        load_busybox(process)
         yield process
     finally:
         process.close()
+
+
+@pytest.fixture(scope="session")
+def users_stack(request: pytest.FixtureRequest, taskapp: Taskapp) -> Iterator[EngineProcess]:
+    """An ordinary user's engine with the images of the task management stack, which root's engine has built."""
+    for engine in users_engine(request):
+        root = EngineClient(taskapp.command.root, taskapp.command.socket)
+        names = [name for image in root.request("GET", "/images/json")[1] for name in image["RepoTags"]]
+        query = "&".join(f"names={name}" for name in names)
+        archive = root.exchange("GET", f"/images/get?{query}", timeout=300)[2]
+        status, answer = engine.request("POST", "/images/load?quiet=1", raw=archive, timeout=300)
+        assert status == 200, answer
+        yield engine
 
 
 @pytest.fixture(scope="session")

@@ -74,8 +74,6 @@ DIFFERENT: dict[str, str] = {
     "test_exec_run_failed": "wants 126 for a program that is not there; Docker says 127 since version 25",
     "test_pull_with_sha": "wants an image of Docker Hub by its digest",
     "test_run_container_reading_socket_ws": "docker-py speaks WebSocket over TCP only, not to a Unix socket",
-    "test_build_with_cache_from": "wants the cache not to be asked beside --cache-from; "
-    "here it adds to it, as with BuildKit",
     "test_build_stderr_data": "wants stderr of RUN steps in red; here it is passed on as it is, as with BuildKit",
 }
 """Part of a test's name → why it fails here on purpose."""

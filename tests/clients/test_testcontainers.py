@@ -37,10 +37,13 @@ def here(engine: EngineProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine.address)
 
 
-@pytest.fixture
-def at_the_stack(taskapp: Taskapp, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Containers run on the engine that has the stand-ins for PostgreSQL and Redis; its address."""
+@pytest.fixture(params=["embedded", "user"])
+def at_the_stack(request: pytest.FixtureRequest, taskapp: Taskapp, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Containers run on the engine that has the stand-ins for PostgreSQL and Redis, or on a user's with the same; its
+    address."""
     address = f"unix://{taskapp.command.socket}"
+    if request.param == "user":
+        address = request.getfixturevalue("users_stack").address
     monkeypatch.setenv("DOCKER_HOST", address)
     return address
 

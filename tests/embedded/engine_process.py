@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-OTHER_ENGINE = os.environ.get("STACKWRIGHT_TEST_ENGINE") == "docker"
-ours_only = pytest.mark.skipif(
-    OTHER_ENGINE, reason="says what is particular to this engine, not to Docker 20.10"
-)
+ours_only = pytest.mark.ours_only
+"""`@ours_only("why")`: not for Docker Engine, of which the reason says how it differs."""
+root_only = pytest.mark.root_only
+"""`@root_only("why")`: in a module that runs `as_user` too, not this one."""
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 

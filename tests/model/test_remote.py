@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.model.support import peer, problems_of, read, read_text, run, write
-from tests.support.registry import free_port, publish, registry, self_signed, wait_for_port
+from tests.support.artifacts import publish, self_signed
+from tests.support.registry import free_port, running_registry, wait_for_port
 
 REPOSITORY = {
     "compose.yaml": """name: shared
@@ -82,7 +83,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``oci://…`` of a published application, without a tag."""
-    with registry(tmp_path_factory.mktemp("registry")) as host:
+    with running_registry(tmp_path_factory.mktemp("registry")) as host:
         publish(host, "shop:1", LAYERS, ARTIFACT)
         publish(host, "image:1", [("application/vnd.oci.image.layer.v1.tar", {}, "x")], "some/thing")
         evil = [(FILE, {}, "services: {a: {image: x}}\n"), (ENV, {NOTE + "envfile": "../../evil"}, "A=1\n")]
@@ -186,7 +187,7 @@ def test_a_registry_that_is_not_there_is_told(tmp_path: Path, home: dict[str, st
 
 def test_a_digest_that_was_fetched_needs_no_registry(tmp_path: Path, home: dict[str, str]) -> None:
     config = [sys.executable, "-m", "stackwright.cli.main", "config", "--services"]
-    with registry(tmp_path / "registry") as host:
+    with running_registry(tmp_path / "registry") as host:
         digest = publish(host, "shop:1", LAYERS, ARTIFACT)
         write(tmp_path / "use", {"compose.yaml": f"include: ['oci://{host}/shop@{digest}']\n"})
         write(tmp_path / "tag", {"compose.yaml": f"include: ['oci://{host}/shop:1']\n"})
@@ -220,7 +221,7 @@ def test_both_tools_read_a_published_application_alike(tmp_path: Path, home: dic
         "  db:\n    extends:\n      file: base.yaml\n      service: base\n"
     )
     write(tmp_path / "app", {"compose.yaml": text})
-    with registry(tmp_path / "registry", certificate) as host:
+    with running_registry(tmp_path / "registry", certificate=certificate) as host:
         done = run(
             [peer(), "publish", "--yes", "--with-env", f"{host}/shop:1"], tmp_path / "app", environment
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.projects import project, sleeper
 
 from stackwright.model.project import Project
@@ -23,7 +24,7 @@ def container(of: Project, service: str, number: int = 1, **changes: Any) -> Con
         "state": "running",
         "status": "Up 2 seconds",
         "created": 1,
-        "networks": tuple(of.networks[key].name for key in of.services[service].networks),
+        "networks": {of.networks[key].name: "n1" for key in of.services[service].networks},
         "labels": labels.container_labels(of, of.services[service], number=number, image_id="sha256:1"),
     }
     return Container(**{**values, **changes})
@@ -32,7 +33,9 @@ def container(of: Project, service: str, number: int = 1, **changes: Any) -> Con
 def decisions(
     of: Project, found: list[Container], *, scale: int = 1, image: str = "sha256:1", **wish: Any
 ) -> list[Decision]:
-    return decide(of, of.services["web"], Observed(tuple(found)), image, Wish(scale, **wish))
+    return decide(
+        of, of.services["web"], Observed(tuple(found), {"demo_default": "n1"}), image, Wish(scale, **wish)
+    )
 
 
 def actions(found: list[Decision]) -> list[str]:
@@ -73,9 +76,23 @@ def test_no_recreate_keeps_an_outdated_container() -> None:
 
 def test_a_container_missing_from_a_network_is_replaced() -> None:
     demo = project(web=sleeper())
-    (one,) = decisions(demo, [container(demo, "web", networks=("other",))])
+    (one,) = decisions(demo, [container(demo, "web", networks={"other": ""})])
     assert one.action == "recreate"
     assert "demo_default" in one.reason
+
+
+@pytest.mark.parametrize("there", [{}, {"demo_default": "n2"}])
+def test_a_container_whose_network_was_removed_is_replaced(there: dict[str, str]) -> None:
+    demo = project(web=sleeper())
+    found = Observed((container(demo, "web", state="exited"),), there)
+    (one,) = decide(demo, demo.services["web"], found, "sha256:1", Wish(1))
+    assert one.action == "recreate"
+    assert "demo_default that it was connected to was removed" in one.reason
+
+
+def test_an_engine_that_gives_names_for_ids_of_networks_replaces_nothing() -> None:
+    summary = {"Id": "1", "NetworkSettings": {"Networks": {"demo_default": {"NetworkID": "demo_default"}}}}
+    assert Container.from_api(summary).networks == {"demo_default": ""}
 
 
 def test_scaling_down_removes_outdated_containers_before_high_numbers() -> None:

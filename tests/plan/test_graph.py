@@ -28,7 +28,7 @@ def test_containers_are_made_without_waiting_for_dependencies() -> None:
 
 def test_an_existing_network_is_not_made_again() -> None:
     demo = project(db=sleeper())
-    steps = graph.up(demo, Observed(networks=frozenset({"demo_default"})), UpOptions())
+    steps = graph.up(demo, Observed(networks={"demo_default": "n1"}), UpOptions())
     assert "network:default" not in steps
     assert steps["converge:db"].needs == ("image:db",)
 
@@ -79,7 +79,7 @@ def test_replacing_a_service_is_seen_by_who_shares_its_namespaces() -> None:
 
 def test_force_recreate_touches_only_the_named_services() -> None:
     demo = project(db=sleeper(), web=sleeper(depends_on={"db": STARTED}))
-    observed = Observed((container(demo, "db"), container(demo, "web")))
+    observed = Observed((container(demo, "db"), container(demo, "web")), {"demo_default": "n1"})
     steps = graph.up(demo, observed, UpOptions(services=("web",), force_recreate=True))
     assert [one.action for one in steps["converge:db"].decisions] == ["keep"]
     assert [one.action for one in steps["converge:web"].decisions] == ["recreate"]
@@ -98,9 +98,19 @@ def test_services_end_after_what_depends_on_them() -> None:
     )
     found = [container(demo, name) for name in ("db", "web", "proxy")]
     steps = graph.halt(found, discard=True)
-    assert steps["discard:db"].needs == ("discard:web",)
-    assert steps["discard:web"].needs == ("discard:proxy",)
-    assert steps["discard:proxy"].needs == ()
+    assert steps["halt:db"].needs == ("halt:web",)
+    assert steps["halt:web"].needs == ("halt:proxy",)
+    assert steps["halt:proxy"].needs == ()
+    assert steps["discard:db"].needs == ("halt:db",)
+
+
+def test_a_network_goes_when_nothing_that_is_connected_runs_any_more() -> None:
+    demo = project(db=sleeper(), web=sleeper(), job=sleeper(network_mode="none"))
+    found = [container(demo, name) for name in ("db", "web", "job")]
+    steps = graph.halt(found, discard=True, networks=["demo_default"])
+    assert set(steps["disconnect:demo_default"].needs) == {"halt:db", "halt:web"}
+    held = graph.halt(found, discard=True, networks=["demo_default"], held=True)
+    assert set(held["disconnect:demo_default"].needs) == {"discard:db", "discard:web"}
 
 
 def test_contradicting_labels_never_make_a_circle() -> None:

@@ -16,9 +16,10 @@ from stackwright.run.explain import exit_in_words, render
         (1, False, "error"),
         (126, False, "its command cannot be executed"),
         (127, False, "its command was not found"),
-        (137, False, "killed (SIGKILL)"),
+        (137, False, "killed: SIGKILL, not for lack of memory"),
         (137, True, "killed: out of memory"),
-        (139, False, "ended by SIGSEGV"),
+        (139, False, "crashed: SIGSEGV"),
+        (129, False, "ended by SIGHUP"),
         (255, False, "error"),
     ],
 )

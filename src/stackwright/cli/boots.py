@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stackwright.run.timeline import Timeline
 
-_STARTED = 0.002
+STARTED = 0.002
 """Seconds: a start that took less than this found the container running already."""
 
 
@@ -48,12 +48,17 @@ def recall(project: Path) -> dict[str, float]:
 
 def _was_started(timeline: Timeline, service: str) -> bool:
     return any(
-        span.kind == "start" and span.subject == service and span.seconds > _STARTED
+        span.kind == "start" and span.subject == service and span.seconds > STARTED
         for span in timeline.spans.values()
     )
 
 
 def _file(project: Path) -> Path:
+    return memory(project, "boots").with_suffix(".json")
+
+
+def memory(project: Path, what: str, name: str = "") -> Path:
+    """Where something is remembered about a project folder (and a project name), without a suffix."""
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
-    name = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:16]
-    return home / "stackwright/boots" / f"{name}.json"
+    key = os.fsencode(project.resolve()) + (b"\0" + name.encode() if name else b"")
+    return home / "stackwright" / what / hashlib.sha256(key).hexdigest()[:16]

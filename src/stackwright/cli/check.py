@@ -82,6 +82,15 @@ def check(
     return code
 
 
+def findings(options: GlobalOptions, codes: tuple[str, ...]) -> Result:
+    """Run the rules with these codes over the project, and show what they find."""
+    place = place_of(options)
+    result = run_checks(place.environments, _asked(place, options, codes, False))
+    if result.findings:
+        _show(result, "text", options, advice=True)
+    return result
+
+
 def _unique(places: list[Place]) -> list[Place]:
     seen: dict[tuple[object, ...], Place] = {}
     for place in places:

@@ -36,7 +36,7 @@ def pin_images(model: Model, options: GlobalOptions) -> None:
 async def _pin(model: Model, options: GlobalOptions) -> None:
     services = {name: item for name, item in model.data["services"].items() if item.get("image")}
     full = {name: normal_reference(item["image"]) for name, item in services.items()}
-    async with await connect(choose(options.engine)) as engine:
+    async with await connect(choose(options.engine, context=options.context)) as engine:
         digests = await _digests(engine, {image for image in full.values() if "@" not in image})
     failed = [
         f"no digest for {full[name]} (service {name}): {problem}"

@@ -11,8 +11,7 @@ import click
 
 from stackwright.cli.flags import GlobalOptions
 from stackwright.engine import daemon
-from stackwright.engine.client import EngineClient
-from stackwright.engine.discover import answers, choose
+from stackwright.engine.discover import Choice, answers, choose
 from stackwright.engine.errors import EngineError
 
 
@@ -31,7 +30,7 @@ def status(context: click.Context, form: str) -> int:
     import json
 
     options: GlobalOptions = context.obj
-    choice = choose(options.engine)
+    choice = choose(options.engine, context=options.context)
     place = daemon.Place.of(os.environ)
     value: dict[str, object] = {
         "engine": choice.kind,
@@ -42,8 +41,8 @@ def status(context: click.Context, form: str) -> int:
         "socket": str(place.socket),
         "log": str(place.log),
     }
-    if not choice.spawn or answers(str(place.socket)):
-        value.update(asyncio.run(_facts(choice.address)))
+    if not choice.spawn or answers(choice.address.removeprefix("unix://")):
+        value.update(asyncio.run(_facts(choice)))
     value["pid"] = daemon.pid_of(place)
     if form == "json":
         sys.stdout.write(json.dumps(value) + "\n")
@@ -53,16 +52,16 @@ def status(context: click.Context, form: str) -> int:
     for key in ("version", "api", "containers", "error"):
         if key in value:
             sys.stdout.write(f"  {key}: {value[key]}\n")
-    if choice.spawn:
+    if choice.kind == "embedded":
         sys.stdout.write(f"  state: {place.state}\n  log: {place.log}\n")
         if value["pid"]:
             sys.stdout.write(f"  process: {value['pid']}\n")
     return 0
 
 
-async def _facts(address: str) -> dict[str, object]:
+async def _facts(choice: Choice) -> dict[str, object]:
     try:
-        async with EngineClient(address) as client:
+        async with choice.client() as client:
             version = await client.version()
             running = len(await client.list_containers())
     except EngineError as error:

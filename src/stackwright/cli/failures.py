@@ -6,6 +6,10 @@ import os
 import sys
 import traceback
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stackwright.run.errors import ServiceFailed
+
 
 def report(error: BaseException) -> int:
     """Print the error for a person and return the exit code.
@@ -41,6 +45,7 @@ def describe(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, ServiceFailed):
         from stackwright.run.explain import render
 
+        _fit(error)
         return _placed(error.place, render(error)), error.hint, error.exit_code
     if isinstance(error, BuildError):
         shown = [f"  {line}" for line in error.output]
@@ -57,6 +62,30 @@ def describe(error: BaseException) -> tuple[str, str, int]:
         "please report it, with the output of the same command under STACKWRIGHT_DEBUG=1",
         70,
     )
+
+
+SCREEN = 40
+"""Lines of a failure where there is no terminal to measure."""
+FEWEST = 5
+"""Log lines that are shown however small the screen is."""
+
+
+def _fit(error: ServiceFailed) -> None:
+    """Shorten what a failed service printed, so that the whole explanation fits a screen."""
+    from stackwright.run.explain import render
+
+    try:
+        size = os.get_terminal_size(sys.stderr.fileno())
+        rows, columns = max(24, min(SCREEN, size.lines - 2)), size.columns
+    except (OSError, ValueError):
+        rows, columns = SCREEN, 200
+    findings = error.findings
+    log, findings.log = findings.log, []
+    taken = sum(1 + len(line) // columns for line in render(error).splitlines()) + 4
+    findings.log = [
+        line if len(line) <= columns - 3 else line[: columns - 4] + "…"
+        for line in log[-max(FEWEST, rows - taken) :]
+    ]
 
 
 def _placed(place: str, message: str) -> str:

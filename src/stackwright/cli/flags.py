@@ -14,16 +14,23 @@ class GlobalOptions:
     __slots__ = (
         "all_resources",
         "ansi",
+        "compatibility",
+        "context",
+        "dry_run",
         "engine",
+        "engine_health",
         "env_files",
         "environment",
         "files",
         "host_ca",
         "images",
+        "lock_timeout",
+        "parallel",
         "profiles",
         "progress",
         "project_directory",
         "project_name",
+        "verbose",
     )
 
     def __init__(self) -> None:
@@ -36,15 +43,22 @@ class GlobalOptions:
         self.progress: str = "auto"
         self.ansi: str = "auto"
         self.engine: str | None = None
+        self.context: str | None = None
         self.images: str = "auto"
         self.all_resources: bool = False
         self.host_ca: bool = True
+        self.compatibility: bool = False
+        self.dry_run: bool = False
+        self.parallel: str | None = None
+        self.lock_timeout: str | None = None
+        self.verbose: bool = False
+        self.engine_health: bool = False
 
 
 class Flag:
     """One global flag: its spellings, the option it sets and how its value is taken."""
 
-    __slots__ = ("choices", "const", "dest", "help", "many", "names")
+    __slots__ = ("choices", "const", "dest", "help", "hidden", "many", "names")
 
     def __init__(
         self,
@@ -54,10 +68,11 @@ class Flag:
         *,
         many: bool = False,
         choices: tuple[str, ...] = (),
-        const: bool | None = None,
+        const: bool | str | None = None,
+        hidden: bool = False,
     ) -> None:
         self.names, self.dest, self.help = names, dest, help
-        self.many, self.choices, self.const = many, choices, const
+        self.many, self.choices, self.const, self.hidden = many, choices, const, hidden
 
 
 FLAGS: tuple[Flag, ...] = (
@@ -80,6 +95,7 @@ FLAGS: tuple[Flag, ...] = (
         "Container engine to use",
         choices=("auto", "docker", "podman", "embedded"),
     ),
+    Flag(("--context",), "context", "Docker context to use: the engine that it names"),
     Flag(
         ("--images",),
         "images",
@@ -87,6 +103,23 @@ FLAGS: tuple[Flag, ...] = (
         choices=("auto", "registry", "recipe"),
     ),
     Flag(("--all-resources",), "all_resources", "Include resources not used by services", const=True),
+    Flag(("--compatibility",), "compatibility", "Name containers as docker-compose 1 did: a_b_1", const=True),
+    Flag(("--dry-run",), "dry_run", "Show what would be done; change nothing", const=True),
+    Flag(("--parallel",), "parallel", "How much is done side by side, -1 for unlimited (default -1)"),
+    Flag(
+        ("--lock-timeout",),
+        "lock_timeout",
+        "How long to wait for another command on the same project, such as 30s (default 5m)",
+    ),
+    Flag(("--no-ansi",), "ansi", "The same as --ansi never", const="never", hidden=True),
+    Flag(("--verbose",), "verbose", "Accepted as docker compose accepts it", const=True, hidden=True),
+    Flag(("--workdir",), "project_directory", "The same as --project-directory", hidden=True),
+    Flag(
+        ("--engine-health",),
+        "engine_health",
+        "Wait for the engine's own health verdict: no early probes",
+        const=True,
+    ),
     Flag(
         ("--no-host-ca",),
         "host_ca",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -15,14 +16,19 @@ VERBS: dict[str, tuple[str, str]] = {
         "stackwright.cli.watching:attach",
         "Attach local standard input, output, and error streams to a service's running container",
     ),
-    "build": ("stackwright.cli.images:build", "Build or rebuild services"),
+    "build": ("stackwright.cli.building:build", "Build or rebuild services"),
     "check": (
         "stackwright.cli.check:check",
         "Find every mistake in every environment before anything starts",
     ),
+    "commit": ("stackwright.cli.snapshots:commit", "Create a new image from a service container's changes"),
     "config": (
         "stackwright.cli.config:config",
         "Parse, resolve and render the compose file in canonical format",
+    ),
+    "cp": (
+        "stackwright.cli.copying:cp",
+        "Copy files/folders between a service container and the local filesystem",
     ),
     "create": ("stackwright.cli.lifecycle:create", "Create containers for a service"),
     "diff": ("stackwright.cli.diff:diff", "Say what differs between two environments or revisions"),
@@ -32,6 +38,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "envs": ("stackwright.cli.envs:envs", "List the environments of the project"),
     "events": ("stackwright.cli.watching:events", "Receive real time events from containers"),
     "exec": ("stackwright.cli.execute:exec_command", "Execute a command in a running container"),
+    "export": (
+        "stackwright.cli.snapshots:export",
+        "Export a service container's filesystem as a tar archive",
+    ),
     "graph": ("stackwright.cli.graph:graph", "Draw services, dependencies, networks, ports and volumes"),
     "images": ("stackwright.cli.images:images", "List images used by the created containers"),
     "kill": ("stackwright.cli.lifecycle:kill", "Force stop service containers"),
@@ -39,9 +49,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "ls": ("stackwright.cli.listing:ls", "List running compose projects"),
     "lsp": ("stackwright.cli.lsp:lsp", "Start the language server, for editors"),
     "pause": ("stackwright.cli.lifecycle:pause", "Pause services"),
+    "plan": ("stackwright.cli.planning:plan", "Show what up would do, and why, like a diff"),
     "port": ("stackwright.cli.listing:port", "Print the public port for a port binding"),
     "ps": ("stackwright.cli.listing:ps", "List containers"),
+    "publish": ("stackwright.cli.sharing:publish", "Publish compose application"),
     "pull": ("stackwright.cli.images:pull", "Pull service images"),
+    "push": ("stackwright.cli.sharing:push", "Push service images"),
     "restart": ("stackwright.cli.lifecycle:restart", "Restart service containers"),
     "rm": ("stackwright.cli.lifecycle:rm", "Remove stopped service containers"),
     "run": ("stackwright.cli.execute:run_command", "Run a one-off command on a service"),
@@ -50,12 +63,17 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("stackwright.cli.lifecycle:start", "Start services"),
     "stats": ("stackwright.cli.watching:stats", "Display container(s) resource usage statistics"),
     "stop": ("stackwright.cli.lifecycle:stop", "Stop services"),
+    "timeline": ("stackwright.cli.history:timeline", "Show the last runs of up, and what got slower"),
     "top": ("stackwright.cli.listing:top", "Display the running processes"),
     "unpause": ("stackwright.cli.lifecycle:unpause", "Unpause services"),
     "up": ("stackwright.cli.up:up", "Create and start containers"),
     "version": ("stackwright.cli.listing:version", "Show the Stackwright version information"),
     "volumes": ("stackwright.cli.listing:volumes", "List volumes"),
     "wait": ("stackwright.cli.watching:wait", "Block until containers of all (or specified) services stop."),
+    "watch": (
+        "stackwright.cli.watch:watch",
+        "Watch build context for service and rebuild/refresh containers when files are updated",
+    ),
 }
 
 
@@ -63,8 +81,78 @@ KNOW_ENVIRONMENTS = frozenset({"check", "diff", "docs", "envs", "lsp"})
 """Verbs that are about environments themselves, so `-E` is theirs to understand."""
 
 
+OWN = frozenset(
+    {"check", "diff", "docs", "engine", "envs", "graph", "lsp", "plan", "schema", "timeline"},
+)
+"""Verbs that docker compose does not have."""
+DRY = frozenset(VERBS) - OWN
+"""Verbs that take `--dry-run` after their name too, as with docker compose."""
+
+
+def _dry_run() -> click.Option:
+    def note(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and context.obj is not None:
+            context.obj.dry_run = True
+
+    return click.Option(
+        ("--dry-run",),
+        is_flag=True,
+        expose_value=False,
+        callback=note,
+        help="Show what would be done; change nothing",
+    )
+
+
+TRUE, FALSE = frozenset(("1", "t", "true")), frozenset(("0", "f", "false"))
+"""How Go's flags spell a boolean; scripts written for docker compose do so too: `--prune=false`."""
+
+
+def _take_go_booleans(command: click.Command) -> None:
+    """Let switches of the command be written with a value."""
+    switches = {
+        name: option
+        for option in command.params
+        if isinstance(option, click.Option) and option.is_flag
+        for name in option.opts
+    }
+    values = {
+        name
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_flag
+        for name in option.opts
+    }
+    plain: Any = command.parse_args
+
+    def parse_args(context: click.Context, args: list[str]) -> list[str]:
+        end = len(args) if context.allow_interspersed_args else _end_of_flags(args, values)
+        words = [word for one in args[:end] for word in _as_switch(one, switches)]
+        return list(plain(context, [*words, *args[end:]]))
+
+    setattr(command, "parse_args", parse_args)  # noqa: B010 - a method of this one command
+
+
+def _end_of_flags(args: list[str], values: set[str]) -> int:
+    """Where the first word is that is no flag of ours, nor the value of one: a command of somebody else begins there."""
+    index = 0
+    while index < len(args) and args[index].startswith("-") and args[index] != "--":
+        index += 2 if args[index] in values else 1
+    return min(index, len(args))
+
+
+def _as_switch(word: str, switches: dict[str, click.Option]) -> list[str]:
+    name, equals, value = word.partition("=")
+    option = switches.get(name) if equals else None
+    if option is None or value.lower() not in TRUE | FALSE:
+        return [word]
+    if value.lower() in TRUE:
+        return [name]
+    return option.secondary_opts[:1]
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are looked up."""
+
+    _adapted: set[str] = set()  # noqa: RUF012 - one group, one set
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -75,6 +163,11 @@ class LazyGroup(click.Group):
         module, _, attribute = VERBS[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
+        if cmd_name not in self._adapted:
+            self._adapted.add(cmd_name)
+            if cmd_name in DRY:
+                command.params.append(_dry_run())
+            _take_go_booleans(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -95,26 +188,26 @@ class LazyGroup(click.Group):
 
 
 def _option(flag: Flag) -> click.Option:
+    name = flag.names[-1].lstrip("-").replace("-", "_")
     if flag.const is not None:
         return click.Option(
-            (*flag.names, flag.dest),
-            is_flag=True,
-            flag_value=flag.const,
-            default=not flag.const,
-            help=flag.help,
+            (*flag.names, name), is_flag=True, default=False, help=flag.help, hidden=flag.hidden
         )
     return click.Option(
-        (*flag.names, flag.dest),
+        (*flag.names, name),
         multiple=flag.many,
         type=click.Choice(flag.choices) if flag.choices else str,
         help=flag.help,
+        hidden=flag.hidden,
     )
 
 
 def _callback(**values: object) -> None:
     options = GlobalOptions()
     for flag in FLAGS:
-        value = values[flag.dest]
+        value = values[flag.names[-1].lstrip("-").replace("-", "_")]
+        if flag.const is not None:
+            value = flag.const if value else None
         if flag.many:
             setattr(options, flag.dest, list(value))  # type: ignore[call-overload]
         elif value is not None:
@@ -154,7 +247,7 @@ def run(args: list[str]) -> int:
         return 130
     except click.ClickException as error:
         error.show()
-        return 16 if isinstance(error, click.UsageError) else error.exit_code
+        return 1  # as docker compose, also where click would say 2
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the outermost edge: never a traceback

@@ -1,4 +1,4 @@
-"""`stackwright build`, `pull` and `images`."""
+"""`stackwright pull` and `images`."""
 
 from __future__ import annotations
 
@@ -11,52 +11,6 @@ import click
 from stackwright.cli.flags import GlobalOptions
 from stackwright.cli.opening import load_or_name, load_project, run, session
 from stackwright.cli.tables import ago, size, write_table
-
-
-@click.command()
-@click.argument("services", nargs=-1)
-@click.option("--build-arg", "build_args", multiple=True, help="Set build-time variables for services")
-@click.option("--no-cache", is_flag=True, help="Do not use cache when building the image")
-@click.option("--pull", is_flag=True, help="Always attempt to pull a newer version of the image")
-@click.option("-q", "--quiet", is_flag=True, help="Suppress the build output")
-@click.option("--with-dependencies", is_flag=True, help="Also build dependencies (transitively)")
-@click.pass_obj
-def build(
-    options: GlobalOptions,
-    services: tuple[str, ...],
-    build_args: tuple[str, ...],
-    no_cache: bool,
-    pull: bool,
-    quiet: bool,
-    with_dependencies: bool,
-) -> int:
-    """Build or rebuild services."""
-    from stackwright.plan.graph import closure
-    from stackwright.run.events import Note
-    from stackwright.run.executor import together
-    from stackwright.run.images import Images
-    from stackwright.run.session import check_services
-
-    project = load_project(options, services)
-    given = {
-        key: (value if equals else None)
-        for key, equals, value in (text.partition("=") for text in build_args)
-    }
-
-    async def main() -> int:
-        async with session(options, project, quiet=quiet, announce=True) as opened:
-            check_services(opened, services)
-            names = closure(project, services, no_deps=not with_dependencies)
-            buildable = [project.services[name] for name in names if project.services[name].build is not None]
-            if not buildable:
-                opened.emit(Note("No services to build", warning=True))
-            images = Images(
-                opened, pull="always" if pull else None, build=True, no_cache=no_cache, build_args=given
-            )
-            await together([partial(images.ensure, service) for service in buildable])
-        return 0
-
-    return run(main)
 
 
 @click.command()
@@ -111,7 +65,7 @@ def pull(
                     opened.emit(Progress(name, "Skipped", "done", "no image to be pulled"))
                 else:
                     chosen.append(service)
-            await together([partial(one, service) for service in chosen])
+            await together([partial(one, service) for service in chosen], limit=opened.parallel)
         return 0
 
     return run(main)
@@ -154,6 +108,8 @@ def images(options: GlobalOptions, services: tuple[str, ...], form: str, quiet: 
                     "Tag": tag,
                     "Platform": f"{image.get('Os', '')}/{image.get('Architecture', '')}",
                     "Size": int(image.get("Size") or 0),
+                    "LastTagTime": (image.get("Metadata") or {}).get("LastTagTime")
+                    or image.get("Created", ""),
                     "Created": image.get("Created", ""),
                 }
             )
@@ -173,7 +129,7 @@ def images(options: GlobalOptions, services: tuple[str, ...], form: str, quiet: 
             )
             for value in values
         ]
-        write_table(heads, rows)
+        write_table(heads, rows, least=20)
         return 0
 
     return run(main)

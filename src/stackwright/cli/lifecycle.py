@@ -108,14 +108,20 @@ def rm(
         async with session(options, project, change=True) as opened:
             if stop_first:
                 await runs.stop(opened, services, timeout=None, known=known)
-            stopped = [one for one in await runs.members(opened, services, known=known) if not one.running]
+            members = await runs.members(opened, services, known=known)
+            stopped = [one for one in members if not one.running or (stop_first and opened.dry)]
             if not stopped:
                 sys.stderr.write("No stopped containers\n")
                 return 0
             names = ", ".join(one.name for one in stopped)
-            if not force and not _agreed(f"Going to remove {names}\nAre you sure?"):
+            if force or opened.dry:
+                sys.stdout.write(f"Going to remove {names}\n")
+            elif not _agreed(f"Going to remove {names}\nAre you sure?"):
                 return 0
-            await together([partial(remove, opened, one, volumes=volumes, force=False) for one in stopped])
+            await together(
+                [partial(remove, opened, one, volumes=volumes, force=False) for one in stopped],
+                limit=opened.parallel,
+            )
         return 0
 
     return run(main)
@@ -202,6 +208,10 @@ def create(
         scale=parse_scale(scale),
         no_start=True,
     )
+    if options.dry_run:
+        from stackwright.cli.planning import show_plan
+
+        return show_plan(options, project, flags.options(), flags.images)
 
     async def main() -> int:
         async with session(options, project, announce=True, change=True) as opened:

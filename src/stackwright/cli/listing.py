@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import Any
@@ -11,7 +12,7 @@ import click
 from stackwright import __version__
 from stackwright.cli.flags import GlobalOptions
 from stackwright.cli.opening import load_or_name, run, session
-from stackwright.cli.tables import ago, shorten, stamp, write_table, write_values
+from stackwright.cli.tables import ago, quoted, shorten, stamp, write_table, write_values
 from stackwright.model.project import Project
 from stackwright.plan import labels
 from stackwright.plan.observed import Container
@@ -35,7 +36,7 @@ def ports_text(one: Container) -> str:
 def as_value(one: Container) -> dict[str, Any]:
     """One container as `docker compose ps --format json` describes it."""
     return {
-        "Command": f'"{shorten(one.command, 20)}"',
+        "Command": quoted(shorten(one.command, 20)),
         "CreatedAt": stamp(one.created),
         "ExitCode": one.exit_code,
         "Health": one.health,
@@ -59,8 +60,7 @@ def as_value(one: Container) -> dict[str, Any]:
                 "Protocol": port.get("Type", "tcp"),
             }
             for port in one.ports
-        ]
-        or None,
+        ],
         "RunningFor": ago(one.created),
         "Service": one.service,
         "Size": "0B",
@@ -95,29 +95,32 @@ def ps(
     statuses: tuple[str, ...],
 ) -> int:
     """List containers."""
-    from stackwright.run.session import check_services, containers
+    from stackwright.run.errors import RunError
+    from stackwright.run.session import containers
 
     project, known = load_or_name(options, services)
     wanted = set(statuses)
     for text in filters:
         name, _, value = text.partition("=")
         if name == "source":
-            raise click.UsageError("ps --filter source= is not supported")
+            raise RunError("ps --filter source= is not supported")
         if name != "status" or value not in STATES:
-            raise click.UsageError(f'unknown filter "{text}": write status=running')
+            raise RunError(f'unknown filter "{text}"', hint="write status=running")
         wanted.add(value)
 
     async def main() -> int:
         async with session(options, project, quiet=True) as opened:
-            if known:
-                check_services(opened, services)
+            if known:  # who asks for what there is not gets an empty list, and a word
+                for name in services:
+                    if name not in project.services:
+                        sys.stderr.write(f"no such service: {name}\n")
             found = await containers(opened.engine, project.name, all=everything or bool(wanted))
             chosen = [
                 one
                 for one in found
                 if (not services or one.service in services)
                 and (not wanted or one.state in wanted)
-                and (everything or not one.oneoff or one.running)
+                and (everything or not one.oneoff)
                 and (orphans or not known or one.service in project.services)
             ]
             _show(chosen, form, quiet=quiet, only_services=only_services, no_trunc=no_trunc)
@@ -137,7 +140,7 @@ def _show(chosen: list[Container], form: str, *, quiet: bool, only_services: boo
             (
                 one.name,
                 one.image,
-                f'"{one.command if no_trunc else shorten(one.command, 20)}"',
+                quoted(one.command if no_trunc else shorten(one.command, 20)),
                 one.service,
                 ago(one.created),
                 one.status,
@@ -182,7 +185,7 @@ def ls(options: GlobalOptions, everything: bool, filters: tuple[str, ...], form:
             write_table(
                 ("NAME", "STATUS", "CONFIG FILES"),
                 [(value["Name"], value["Status"], value["ConfigFiles"]) for value in values],
-                gap=16,
+                least=20,
             )
         return 0
 
@@ -244,13 +247,19 @@ def top(options: GlobalOptions, services: tuple[str, ...]) -> int:
 
     async def main() -> int:
         async with session(options, project, quiet=True) as opened:
-            for one in await containers(opened.engine, project.name, all=False):
-                if (services and one.service not in services) or one.state != "running":
-                    continue
-                listed = await opened.engine.top(one.id)
-                sys.stdout.write(f"{one.name}\n")
-                write_table(listed["Titles"], listed["Processes"] or [])
-                sys.stdout.write("\n")
+            found = [
+                one
+                for one in await containers(opened.engine, project.name, all=False)
+                if (not services or one.service in services) and one.state == "running"
+            ]
+            listed = await asyncio.gather(*(opened.engine.top(one.id) for one in found))
+        rows = [
+            (one.service, str(one.number), *process)
+            for one, answer in zip(found, listed, strict=True)
+            for process in answer["Processes"] or ()
+        ]
+        if rows:
+            write_table(("SERVICE", "#", *listed[0]["Titles"]), rows, least=4, gap=2)
         return 0
 
     return run(main)
@@ -283,10 +292,27 @@ def volumes(options: GlobalOptions, services: tuple[str, ...], form: str, quiet:
         elif form == "table":
             write_table(("DRIVER", "VOLUME NAME"), [(one["Driver"], one["Name"]) for one in chosen])
         else:
-            write_values([{"Name": one["Name"], "Driver": one["Driver"]} for one in chosen], form)
+            write_values([_volume_value(one) for one in chosen], form)
         return 0
 
     return run(main)
+
+
+def _volume_value(one: dict[str, Any]) -> dict[str, Any]:
+    """One volume as `docker compose volumes --format json` describes it; only Swarm's volumes have the rest."""
+    found = sorted((one.get("Labels") or {}).items())
+    return {
+        "Availability": "N/A",
+        "Driver": one["Driver"],
+        "Group": "N/A",
+        "Labels": ",".join(f"{key}={value}" for key, value in found),
+        "Links": "N/A",
+        "Mountpoint": one.get("Mountpoint", ""),
+        "Name": one["Name"],
+        "Scope": one.get("Scope", "local"),
+        "Size": "N/A",
+        "Status": "N/A",
+    }
 
 
 @click.command()

@@ -34,14 +34,13 @@ def folder() -> Path:
 
 
 @asynccontextmanager
-async def project_lock(engine: str, project: str, show: Sink) -> AsyncIterator[None]:
-    """Hold the project's lock on `engine` (its address). Raises `ProjectBusy` after the time that
-    STACKWRIGHT_LOCK_TIMEOUT gives, in seconds (default 300)."""
+async def project_lock(engine: str, project: str, show: Sink, patience: float) -> AsyncIterator[None]:
+    """Hold the project's lock on `engine` (its address). Raises `ProjectBusy` after `patience` seconds."""
     digest = hashlib.sha256(engine.encode()).hexdigest()[:8]
     path = folder() / f"{project}-{digest}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = await _acquire(path, show)
+        descriptor = await _acquire(path, show, patience)
     except OSError:  # nowhere to put a lock: work without one rather than not at all
         yield
         return
@@ -55,20 +54,21 @@ async def project_lock(engine: str, project: str, show: Sink) -> AsyncIterator[N
         os.close(descriptor)
 
 
-async def _acquire(path: Path, show: Sink) -> int:
-    deadline = time.monotonic() + float(os.environ.get("STACKWRIGHT_LOCK_TIMEOUT") or 300)
+async def _acquire(path: Path, show: Sink, patience: float) -> int:
+    begun = time.monotonic()
     said = False
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace")
+            who = _holder(descriptor)
             os.close(descriptor)
-            pid, _, command = holder.partition(" ")
-            who = f'"{command}" (process {pid})' if command else "another command"
-            if time.monotonic() > deadline:
-                raise ProjectBusy(f"{who} is still changing this project") from None
+            if time.monotonic() - begun >= patience:
+                raise ProjectBusy(
+                    f"{who} is still changing this project; gave up after {patience:g} s",
+                    hint="wait for it, end it, or wait longer with --lock-timeout",
+                ) from None
             if not said:
                 show(Note(f"waiting for {who} on the same project"))
                 said = True
@@ -78,6 +78,13 @@ async def _acquire(path: Path, show: Sink) -> int:
             if os.fstat(descriptor).st_ino == path.stat().st_ino:
                 return descriptor
         os.close(descriptor)  # its last holder removed the file: lock the new one
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds the lock, in words: what it wrote into the file, and since when."""
+    pid, _, command = os.pread(descriptor, 200, 0).decode("utf-8", "replace").partition(" ")
+    age = max(0.0, time.time() - os.fstat(descriptor).st_mtime)
+    return f'"{command}" (process {pid}, for {age:.0f} s now)' if command else "another command"
 
 
 def _shown() -> str:

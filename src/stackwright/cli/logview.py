@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from typing import TextIO
@@ -18,7 +19,7 @@ def short_name(container: Container) -> str:
 
 
 class LogView:
-    """Writes lines to `out`; `colour` paints names, `prefix` shows them at all."""
+    """Writes lines to `out`; `colour` paints names, `prefix` shows them at all; what matches `mark` stands out."""
 
     def __init__(
         self,
@@ -26,9 +27,11 @@ class LogView:
         colour: bool,
         prefix: bool = True,
         timestamps: bool = False,
+        mark: re.Pattern[str] | None = None,
         out: TextIO | None = None,
     ) -> None:
         self.colour, self.prefix, self.timestamps = colour, prefix, timestamps
+        self.mark = mark
         self.out = out or sys.stdout
         self._width = 0
         self._colours: dict[str, str] = {}
@@ -42,9 +45,15 @@ class LogView:
         if isinstance(line, Ended):
             self.out.write(f"{name} exited with code {line.code}\n")
         else:
-            text = f"{line.time} {line.text}" if self.timestamps else line.text
+            text = self._marked(line.text)
+            text = f"{line.time} {text}" if self.timestamps else text
             self.out.write((self._label(name) if self.prefix else "") + text + "\n")
         self.out.flush()
+
+    def _marked(self, text: str) -> str:
+        if self.mark is None or not self.colour:
+            return text
+        return self.mark.sub(lambda found: f"\x1b[1;31m{found[0]}\x1b[0m" if found[0] else "", text)
 
     def _label(self, name: str) -> str:
         self._width = max(self._width, len(name))

@@ -12,6 +12,19 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
+def seconds(text: str, flag: str) -> float:
+    """A duration such as `30`, `30s` or `1m30s`, in seconds.
+
+    >>> seconds("1m30s", "--lock-timeout"), seconds("2", "--lock-timeout")
+    (90.0, 2.0)
+    """
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
+        return float(sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text)))
+    raise click.UsageError(f'invalid {flag} "{text}": write a duration such as 30s or 2m')
+
+
 def moment(text: str | None, flag: str) -> str | None:
     """The time as Unix seconds in text, as the Engine API wants it; a duration counts back from now."""
     if not text:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
+
+import click
 
 from stackwright.cli.flags import GlobalOptions
 from stackwright.cli.progress import Printer, printer
 from stackwright.engine.discover import choose, connect
 from stackwright.model.errors import ModelErrors
 from stackwright.model.project import Project
-from stackwright.run.events import Note
+from stackwright.run.events import Note, Sink
 from stackwright.run.session import ImageSource, Session
 
 
@@ -74,36 +76,80 @@ async def session(
 
     `announce` says which engine `auto` chose, and why. `change` holds the project's lock.
     """
-    choice = choose(options.engine)
-    with printer("quiet" if quiet else options.progress, options.ansi) as show:
+    choice = choose(options.engine, context=options.context)
+    environ = {**project.environment} or dict(os.environ)
+    _apply(options, environ)
+    progress = options.progress if options.progress != "auto" else environ.get("COMPOSE_PROGRESS") or "auto"
+    with printer("quiet" if quiet and not options.dry_run else progress, options.ansi) as show:
         client = await connect(choice)
-        if announce and choice.spawn and options.engine is None:
-            show(Note(f"Using the embedded engine: {choice.reason}"))
+        emit: Sink = show
+        if options.dry_run:
+            from stackwright.cli.dry import announced
+            from stackwright.engine.dry import DryEngine
+
+            client, emit, change = DryEngine.beside(client), announced(show), False
+        if announce and choice.found:
+            show(Note(choice.announcement()))
         for warning in project.warnings:
             show(Note(warning, warning=True))
-        async with _ticking(show), _locked(choice.address, project.name, show, change):
+        patience = lock_timeout(options, environ) if change else 0.0
+        async with _ticking(show), _locked(choice.address, project.name, show, change, patience):
             try:
                 yield Session(
                     client,
                     project,
-                    show,
+                    emit,
                     images=cast("ImageSource", options.images),
                     host_ca=options.host_ca,
-                    environ={**project.environment} or dict(os.environ),
+                    engine_health=options.engine_health,
+                    environ=environ,
                     environment_files=tuple(options.env_files),
+                    parallel=_parallel(options, environ),
+                    dry=options.dry_run,
                 )
             finally:
                 client.close()
 
 
+def _apply(options: GlobalOptions, environ: Mapping[str, str]) -> None:
+    """Settings that flags or the environment give (also through `.env`, as with docker compose)."""
+    from stackwright.plan import labels
+
+    if options.ansi == "auto" and environ.get("COMPOSE_ANSI") in ("never", "always", "auto"):
+        options.ansi = environ["COMPOSE_ANSI"]
+    wanted = environ.get("COMPOSE_COMPATIBILITY", "").lower() in ("1", "t", "true")
+    labels.use_separator("_" if options.compatibility or wanted else "-")
+
+
+def _parallel(options: GlobalOptions, environ: Mapping[str, str]) -> int:
+    given = options.parallel
+    text = given if given is not None else environ.get("COMPOSE_PARALLEL_LIMIT") or "-1"
+    try:
+        number = int(text)
+    except ValueError:
+        name = "--parallel" if given is not None else "COMPOSE_PARALLEL_LIMIT"
+        raise click.UsageError(f'invalid {name} "{text}": write a number, -1 for no limit') from None
+    return max(0, number)
+
+
+def lock_timeout(options: GlobalOptions, environ: Mapping[str, str]) -> float:
+    """Seconds that a command waits for another one: `--lock-timeout`, `STACKWRIGHT_LOCK_TIMEOUT`, or five minutes."""
+    from stackwright.cli.moments import seconds
+
+    text = options.lock_timeout or environ.get("STACKWRIGHT_LOCK_TIMEOUT") or "300"
+    return seconds(text, "--lock-timeout" if options.lock_timeout else "STACKWRIGHT_LOCK_TIMEOUT")
+
+
 @asynccontextmanager
-async def _locked(address: str, project: str, show: Printer, change: bool) -> AsyncIterator[None]:
+async def _locked(
+    address: str, project: str, show: Printer, change: bool, patience: float
+) -> AsyncIterator[None]:
     if not change:
         yield
         return
     from stackwright.cli.lock import project_lock
 
-    async with project_lock(address, project, show):
+    async with project_lock(address, project, show, patience):
         yield
 
 

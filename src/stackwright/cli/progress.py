@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from stackwright.run.events import Event, Note, Output, Progress, Transfer
+from stackwright.run.events import Event, Held, Note, Output, Progress, Stage, Transfer
 
 COLOURS = {"working": "34", "done": "32", "warning": "33", "error": "31"}
 SIGNS = {"done": "✔", "warning": "!", "error": "✘"}
@@ -86,6 +86,15 @@ class Json(Printer):
                     "current": str(event.current),
                     "total": str(event.total),
                 }
+            case Stage():
+                value = {
+                    "id": event.subject,
+                    "status": event.text,
+                    "current": str(event.current),
+                    "total": str(event.total),
+                }
+            case Held():
+                value = {"id": event.subject, "status": "Waiting", "text": event.reason}
             case Output():
                 value = {"id": event.subject, "output": event.line}
             case Note():
@@ -97,11 +106,11 @@ class Json(Printer):
 class Line:
     """A subject's line on the screen."""
 
-    __slots__ = ("begin", "detail", "end", "parts", "state", "text")
+    __slots__ = ("bar", "begin", "detail", "end", "parts", "state", "text")
 
     def __init__(self, now: float) -> None:
         self.begin, self.end = now, 0.0
-        self.text, self.detail, self.state = "", "", "working"
+        self.text, self.detail, self.state, self.bar = "", "", "working", ""
         self.parts: dict[str, tuple[int, int]] = {}
 
 
@@ -133,13 +142,17 @@ class Live(Printer):
                     line.end = 0.0
                 else:
                     line.end = now
-                    line.parts = {}
+                    line.parts, line.bar = {}, ""
             case Transfer():
                 if event.total:
                     line.parts[event.part] = (event.current, event.total)
                 line.detail = _transferred(line.parts)
+            case Stage():
+                line.bar = _bar(event.current - 1, event.total)
+            case Held():
+                line.text, line.state, line.detail, line.end = "Waiting", "working", event.reason, 0.0
             case Output():
-                line.detail = event.line.strip()
+                line.detail = f"{line.bar} {event.line.strip()}".strip()
         if now - self._last > 0.03:
             self._redraw(now)
 
@@ -192,15 +205,18 @@ class Live(Printer):
         self._drawn = len(rows)
 
     def _row(self, subject: str, line: Line, width: int, columns: int) -> str:
+        """One line that never wraps: a wrapped one could not be drawn over."""
         seconds = (line.end or time.monotonic()) - line.begin
         sign = SIGNS.get(line.state) or SPINNER[self._frame % len(SPINNER)]
         timer = f"{seconds:.1f}s"
+        width = min(width, max(8, columns - len(line.text) - len(timer) - 8))
+        name = subject if len(subject) <= width else "…" + subject[-(width - 1) :]
         room = columns - width - len(line.text) - len(timer) - 8
         detail = line.detail[: max(0, room)] if line.detail else ""
         gap = " " * max(1, columns - width - len(line.text) - len(detail) - len(timer) - 7)
         colour = COLOURS[line.state]
         text = f"{self._paint(colour, line.text)} {self._paint('2', detail)}"
-        return f" {self._paint(colour, sign)} {subject:<{width}}  {text}{gap}{self._paint('34', timer)}"
+        return f" {self._paint(colour, sign)} {name:<{width}}  {text}{gap}{self._paint('34', timer)}"
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
@@ -222,8 +238,12 @@ def _transferred(parts: dict[str, tuple[int, int]]) -> str:
     current, total = sum(part[0] for part in parts.values()), sum(part[1] for part in parts.values())
     if not total:
         return ""
-    filled = int(20 * current / total)
-    return f"[{'█' * filled}{'░' * (20 - filled)}] {current / 1e6:.1f}MB / {total / 1e6:.1f}MB"
+    return f"{_bar(current, total, 20)} {current / 1e6:.1f}MB / {total / 1e6:.1f}MB"
+
+
+def _bar(current: int, total: int, width: int = 10) -> str:
+    filled = min(width, width * current // total) if total > 0 else 0
+    return f"[{'█' * filled}{'░' * (width - filled)}]"
 
 
 def colourful(ansi: str, out: TextIO) -> bool:

@@ -15,11 +15,16 @@ import click
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 
 
-def write_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, gap: int = 3) -> None:
-    """Columns as wide as their widest cell; the last one is not padded."""
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+def write_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, least: int = 10, gap: int = 3
+) -> None:
+    """Columns as wide as their widest cell and `gap` blanks, `least` at least; the last one is not padded.
+
+    The widths are docker's: 10 and 3 for what `docker` prints itself, 20 for lists of `docker compose`, 4 and 2 for `top`.
+    """
+    widths = [max(least, max(map(len, column)) + gap) for column in zip(headings, *rows, strict=True)]
     for row in (headings, *rows):
-        cells = [cell.ljust(width + gap) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
         sys.stdout.write(("".join(cells) + row[-1]).rstrip() + "\n")
 
 
@@ -87,6 +92,25 @@ def size(count: float) -> str:
             return f"{count:.3g}{unit}"
         count /= 1000
     return f"{count:.3g}TB"
+
+
+def quoted(text: str) -> str:
+    """In quotes, with those inside marked, as Go's `%q` writes it.
+
+    >>> quoted('say "hi"')
+    '"say \\\\"hi\\\\""'
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
+def binary_size(count: float) -> str:
+    """Bytes as docker shows memory: 23.54GiB, four digits."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.4g}{unit}"
+        count /= 1024
+    return f"{count:.4g}TiB"
 
 
 def shorten(text: str, limit: int) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from stackwright.cli.flags import GlobalOptions
-from stackwright.cli.opening import load_project, run, session
+from stackwright.cli.opening import load_project, lock_timeout, run, session
+from stackwright.model.project import Project
+
+if TYPE_CHECKING:
+    from stackwright.cli.upflow import UpFlags
 
 
 def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
-    """`--scale web=3` as a mapping."""
+    """`--scale web=3` as a mapping. Raises `RunError`."""
+    from stackwright.run.errors import RunError
+
     result = {}
     for text in values:
         name, equals, count = text.partition("=")
         if not equals or not count.isdigit():
-            raise click.UsageError(f'invalid --scale "{text}": write SERVICE=NUMBER')
+            raise RunError(f'invalid scale "{text}"', hint="write SERVICE=NUMBER, such as web=3")
         result[name] = int(count)
     return result
 
@@ -49,29 +57,38 @@ def parse_scale(values: tuple[str, ...]) -> dict[str, int]:
 @click.option("--abort-on-container-exit", is_flag=True, help="Stop all containers if any container stopped")
 @click.option("--abort-on-container-failure", is_flag=True, help="Stop all if any container failed")
 @click.option("--exit-code-from", help="Return the exit code of the selected service container")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and why; change nothing")
+@click.option(
+    "-w", "--watch", is_flag=True, help="Watch source code and refresh containers when files change"
+)
+@click.option("--menu/--no-menu", default=None, help="Enable interactive shortcuts when running attached")
+@click.option(
+    "--engine-health", is_flag=True, help="Wait for the engine's own health verdict: no early probes"
+)
 @click.option("-y", "--yes", is_flag=True, help="Assume yes; nothing is asked")
 @click.pass_obj
 def up(options: GlobalOptions, /, **flags: object) -> int:
     """Create and start containers."""
-    from stackwright.cli.upflow import UpFlags, dry_run, foreground, in_background
+    from stackwright.cli.upflow import UpFlags, foreground, in_background
 
     values = dict(flags)
+    options.engine_health |= bool(values.pop("engine_health"))
     values["scale"] = parse_scale(values["scale"])  # type: ignore[arg-type]
     wanted = UpFlags(**values)  # type: ignore[arg-type]
     _refuse_contradictions(wanted.detach or wanted.wait, wanted)
     project = load_project(options, wanted.services)
 
-    attached = not (wanted.detach or wanted.wait or wanted.no_start or wanted.dry_run)
+    if options.dry_run:
+        return _plan(options, project, wanted)
+    attached = not (wanted.detach or wanted.wait or wanted.no_start)
 
     async def main() -> int:
         # In the foreground the lock is held only until everything is up: see `Foreground`.
-        change = not attached and not wanted.dry_run
-        async with session(options, project, announce=True, change=change) as opened:
-            if wanted.dry_run:
-                return await dry_run(opened, wanted)
+        async with session(options, project, announce=True, change=not attached) as opened:
             if attached:
-                return await foreground(opened, wanted, ansi=options.ansi, draw=options.progress)
+                patience = lock_timeout(options, opened.environ)
+                return await foreground(
+                    opened, wanted, ansi=options.ansi, draw=options.progress, patience=patience
+                )
             return await in_background(opened, wanted, draw=options.progress)
 
     return run(main, interrupted="Interrupted: what was started stays; the same command goes on from there")
@@ -89,11 +106,20 @@ def scale(options: GlobalOptions, counts: tuple[str, ...], no_deps: bool) -> int
     project = load_project(options, tuple(wanted))
     flags = UpFlags(services=tuple(wanted), scale=wanted, no_deps=no_deps, no_recreate=True, detach=True)
 
+    if options.dry_run:
+        return _plan(options, project, flags)
+
     async def main() -> int:
         async with session(options, project, announce=True, change=True) as opened:
             return await in_background(opened, flags, draw="quiet")
 
     return run(main)
+
+
+def _plan(options: GlobalOptions, project: Project, flags: UpFlags) -> int:
+    from stackwright.cli.planning import show_plan
+
+    return show_plan(options, project, flags.options(), flags.images)
 
 
 def _refuse_contradictions(detached: bool, flags: object) -> None:
@@ -107,7 +133,14 @@ def _refuse_contradictions(detached: bool, flags: object) -> None:
         ("abort_on_container_exit", "abort_on_container_failure"),
     ]
     if detached:
-        for name in ("abort_on_container_exit", "abort_on_container_failure", "exit_code_from", "attach"):
+        for name in (
+            "watch",
+            "menu",
+            "abort_on_container_exit",
+            "abort_on_container_failure",
+            "exit_code_from",
+            "attach",
+        ):
             if given(name):
                 raise click.UsageError(f"--detach and --{name.replace('_', '-')} are incompatible")
     for left, right in pairs:

@@ -9,17 +9,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 
-from stackwright.cli import boots, waterfall
+from msgspec import Struct, field
+
+from stackwright.cli import boots, runlog, waterfall
 from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
 from stackwright.cli.progress import Live, colourful, columns
-from stackwright.engine.errors import ApiError
+from stackwright.engine.errors import ApiError, EngineError
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import UpOptions
-from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Container
 from stackwright.run.down import end
 from stackwright.run.errors import NoSuchService, RunError
@@ -27,13 +27,12 @@ from stackwright.run.events import Note
 from stackwright.run.executor import together
 from stackwright.run.images import Images
 from stackwright.run.logs import Ended, Follower, Line
-from stackwright.run.session import Session, check_services, containers, observe
+from stackwright.run.session import Session, check_services, containers
 from stackwright.run.timeline import Timeline, process_start
 from stackwright.run.up import Up
 
 
-@dataclass(frozen=True, kw_only=True)
-class UpFlags:
+class UpFlags(Struct, frozen=True, kw_only=True):
     """The flags of `up`, as given."""
 
     services: tuple[str, ...] = ()
@@ -63,7 +62,8 @@ class UpFlags:
     abort_on_container_exit: bool = False
     abort_on_container_failure: bool = False
     exit_code_from: str | None = None
-    dry_run: bool = False
+    watch: bool = False
+    menu: bool | None = None
     yes: bool = False
 
     def options(self) -> UpOptions:
@@ -81,13 +81,18 @@ class UpFlags:
             renew_anonymous_volumes=self.renew_anon_volumes,
         )
 
-    def job(self, session: Session) -> Up:
-        """The run that they ask for."""
+    def images(self, session: Session) -> Images:
+        """How images are had."""
         build = False if self.no_build else (True if self.build else None)
-        images = Images(
+        return Images(
             session, pull=self.pull, build=build, quiet_pull=self.quiet_pull, quiet_build=self.quiet_build
         )
-        return Up(session, self.options(), images, self.timeout, Timeline(begin=process_start()))
+
+    def job(self, session: Session) -> Up:
+        """The run that they ask for."""
+        return Up(
+            session, self.options(), self.images(session), self.timeout, Timeline(begin=process_start())
+        )
 
 
 async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
@@ -97,11 +102,28 @@ async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
         async with asyncio.timeout(flags.wait_timeout):
             timeline = await job.run()
     except TimeoutError:
-        raise RunError(f"the services are not ready after {flags.wait_timeout} s (--wait-timeout)") from None
+        error = RunError(f"the services are not ready after {flags.wait_timeout} s (--wait-timeout)")
+        note_down(session, job, error)
+        raise error from None
+    except (RunError, EngineError) as error:
+        note_down(session, job, error)
+        raise
     finish_progress(session)
-    boots.remember(session.project.directory, timeline)
+    note_down(session, job)
     print_timeline(timeline, draw)
     return 0
+
+
+def note_down(session: Session, job: Up, error: RunError | EngineError | None = None) -> None:
+    """Remember how long it took, and how it ended."""
+    project, timeline = session.project, job.timeline
+    started = [name for name, made in job.made.items() if not job.started.isdisjoint(made.values())]
+    failed = error.message.splitlines()[0] if error is not None else ""
+    runlog.remember(
+        project.directory, project.name, timeline, started, engine=session.engine.kind, failed=failed
+    )
+    if error is None:
+        boots.remember(project.directory, timeline)
 
 
 def finish_progress(session: Session) -> None:
@@ -123,22 +145,6 @@ def print_timeline(timeline: Timeline, draw: str) -> None:
         sys.stderr.flush()
 
 
-async def dry_run(session: Session, flags: UpFlags) -> int:
-    """Print the plan with its reasons."""
-    project = session.project
-    check_services(session, flags.services)
-    names = graphs.closure(project, flags.services, no_deps=flags.no_deps)
-    observed = await observe(session, {image_name(project.name, project.services[name]) for name in names})
-    for step in graphs.up(project, observed, flags.options()).values():
-        if step.kind == "converge":
-            for decision in step.decisions:
-                sys.stdout.write(f"{decision.action:<9} {decision.name}: {decision.reason}\n")
-        elif step.kind in ("network", "volume", "remove") or (step.kind == "image" and step.reason != "here"):
-            verb = {"network": "create", "volume": "create", "image": "get", "remove": "remove"}[step.kind]
-            sys.stdout.write(f"{verb:<9} {step.kind} {step.subject}: {step.reason}\n")
-    return 0
-
-
 @contextmanager
 def interrupts(handler: object) -> Iterator[None]:
     """Call `handler()` on SIGINT and SIGTERM for as long as the context lasts."""
@@ -152,16 +158,18 @@ def interrupts(handler: object) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def foreground(session: Session, flags: UpFlags, *, ansi: str, draw: str) -> int:
-    """`up` without -d: the output of the containers until they end or somebody interrupts."""
-    return await Foreground(session, flags, ansi, draw).run()
+async def foreground(session: Session, flags: UpFlags, *, ansi: str, draw: str, patience: float) -> int:
+    """`up` without -d: the output of the containers until they end or somebody interrupts.
+
+    `patience`: seconds to wait for another command on the project."""
+    return await Foreground(session, flags, ansi, draw, patience).run()
 
 
 class Foreground:
     """One attached `up`: brings up, shows output, stops everything at the end."""
 
-    def __init__(self, session: Session, flags: UpFlags, ansi: str, draw: str) -> None:
-        self.session, self.flags, self.draw = session, flags, draw
+    def __init__(self, session: Session, flags: UpFlags, ansi: str, draw: str, patience: float) -> None:
+        self.session, self.flags, self.draw, self.patience = session, flags, draw, patience
         self.view = LogView(
             colour=not flags.no_color and colourful(ansi, sys.stdout),
             prefix=not flags.no_log_prefix,
@@ -172,6 +180,8 @@ class Foreground:
         self.again = asyncio.Event()
         self.first: Ended | None = None
         self.stopping = asyncio.Event()
+        self.detached = False
+        self._watching: asyncio.Task[None] | None = None
         project = session.project
         if flags.exit_code_from:
             check_services(session, (flags.exit_code_from,))
@@ -235,13 +245,16 @@ class Foreground:
                 self._member,
                 self._show,
                 joined_since=time.time(),
+                tell=lambda text: self.session.emit(Note(text, warning=True)),
             )
             try:
                 async with asyncio.TaskGroup() as group:
                     stopper = group.create_task(self.stopping.wait())
                     work = group.create_task(self._work(follower))
                     await asyncio.wait({stopper, work}, return_when=asyncio.FIRST_COMPLETED)
-                    if not work.done():
+                    if self.detached:
+                        work.cancel()
+                    elif not work.done():
                         await self._stop(work)
                     stopper.cancel()
             except BaseExceptionGroup as failures:
@@ -256,16 +269,65 @@ class Foreground:
             follower.until_ended = False
             following = group.create_task(follower.run())
             async with project_lock(
-                str(self.session.engine.address), self.session.project.name, self.session.emit
+                str(self.session.engine.address), self.session.project.name, self.session.emit, self.patience
             ):
-                timeline = await job.run()
+                try:
+                    timeline = await job.run()
+                except (RunError, EngineError) as error:
+                    note_down(self.session, job, error)
+                    raise
             self.brought_up = True
             finish_progress(self.session)
-            boots.remember(self.session.project.directory, timeline)
+            note_down(self.session, job)
             print_timeline(timeline, self.draw)
             follower.until_ended = True
             follower.expect(job.started)
-            await following
+            with self._menu(group):
+                if self.flags.watch:
+                    self._toggle_watch(group)
+                await following
+            if self._watching is not None:
+                self._watching.cancel()
+
+    @contextmanager
+    def _menu(self, group: asyncio.TaskGroup) -> Iterator[None]:
+        from stackwright.cli import menu
+
+        if not menu.wanted(self.flags.menu, self.session.environ):
+            yield
+            return
+
+        def detach() -> None:
+            self.detached = True
+            self.stopping.set()
+
+        sys.stderr.write("w: watch files   d: detach   Ctrl+C: stop\n")
+        with menu.keys({"w": partial(self._toggle_watch, group), "d": detach}):
+            yield
+
+    def _toggle_watch(self, group: asyncio.TaskGroup) -> None:
+        if self._watching is not None and not self._watching.done():
+            self._watching.cancel()
+            self.session.emit(Note("Watch disabled"))
+        else:
+            self._watching = group.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        from stackwright.run.develop import Watcher
+
+        lock = partial(
+            project_lock,
+            str(self.session.engine.address),
+            self.session.project.name,
+            self.session.emit,
+            self.patience,
+        )
+        try:
+            watcher = Watcher(self.session, sorted(self.members), lock=lock, quiet=self.flags.quiet_build)
+            watcher.check(self.flags.services)
+            await watcher.run()
+        except RunError as error:  # the services go on; only watching does not
+            self.session.emit(Note(error.message, warning=True))
 
     async def _stop(self, work: asyncio.Task[None]) -> None:
         """Stop everything; the output goes on until the end. A second interrupt kills."""
@@ -309,4 +371,6 @@ class Foreground:
             return 0
         if self.interrupted:
             return 130
+        if self.detached:
+            return 0
         return self.first.code if self.first is not None else 0

@@ -12,7 +12,7 @@ import click
 from stackwright.cli.flags import GlobalOptions
 from stackwright.cli.moments import moment
 from stackwright.cli.opening import load_or_name, run, session
-from stackwright.cli.tables import size, write_table, write_values
+from stackwright.cli.tables import binary_size, size, write_table, write_values
 from stackwright.plan import labels
 
 
@@ -40,7 +40,7 @@ def wait(options: GlobalOptions, services: tuple[str, ...], down_project: bool) 
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     last = task.result()
-                    sys.stdout.write(f'container "{waits[task].name}" exited with status code {last}\n')
+                    sys.stdout.write(f'container "{waits[task].id}" exited with status code {last}\n')
                 if down_project:
                     break
             for task in pending:
@@ -108,10 +108,13 @@ def _event_line(message: dict[str, Any], attributes: dict[str, str], *, as_json:
 @click.command()
 @click.argument("service")
 @click.option("--index", type=int, default=0, help="Index of the container if service has multiple replicas")
+@click.option("--detach-keys", default="", help="Override the key sequence for detaching from a container")
 @click.option("--no-stdin", is_flag=True, help="Do not attach STDIN")
 @click.option("--sig-proxy/--no-sig-proxy", default=True, help="Proxy all received signals to the process")
 @click.pass_obj
-def attach(options: GlobalOptions, service: str, index: int, no_stdin: bool, sig_proxy: bool) -> int:
+def attach(
+    options: GlobalOptions, service: str, index: int, detach_keys: str, no_stdin: bool, sig_proxy: bool
+) -> int:
     """Attach local standard input, output, and error streams to a service's running container."""
     from stackwright.run.attach import converse
     from stackwright.run.oneoff import forwarding, running_container
@@ -128,9 +131,16 @@ def attach(options: GlobalOptions, service: str, index: int, no_stdin: bool, sig
             async def resize(rows: int, columns: int) -> None:
                 await engine.resize_container(one.id, rows, columns)
 
-            async with await engine.attach(one.id, stdin=stdin, tty=tty) as stream:
+            if opened.dry:
+                return 0
+            stream = await engine.attach(one.id, stdin=stdin, tty=tty, detach_keys=detach_keys)
+            async with stream:
                 with forwarding(opened, one.id, active=sig_proxy and not tty):
                     await converse(stream, stdin=stdin, tty=tty, resize=resize)
+            # The stream ended: with the container, or because somebody typed the detach keys.
+            if tty and (await engine.inspect_container(one.id))["State"].get("Running"):
+                sys.stderr.write("\nread escape sequence\n")
+                return 0
             return await engine.wait_container(one.id)
 
     return run(main)
@@ -161,7 +171,12 @@ def stats(
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(opened.engine.stats(one.id)) for one in chosen]
                 values = [
-                    {"Name": one.name, "ID": one.id if no_trunc else one.id[:12], **_figures(task.result())}
+                    {
+                        "Container": one.id,
+                        "Name": one.name,
+                        "ID": one.id if no_trunc else one.id[:12],
+                        **_figures(task.result()),
+                    }
                     for one, task in zip(chosen, tasks, strict=True)
                 ]
                 if sys.stdout.isatty() and not no_stream:
@@ -178,8 +193,8 @@ def _write_stats(values: list[dict[str, str]], form: str) -> None:
     if form != "table":
         write_values(values, form)
         return
-    heads = ("CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "PIDS")
-    keys = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "PIDs")
+    heads = ("CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS")
+    keys = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs")
     write_table(heads, [tuple(value[key] for key in keys) for value in values])
     sys.stdout.flush()
 
@@ -199,11 +214,17 @@ def _figures(sample: dict[str, Any]) -> dict[str, str]:
     received, sent = sum(one["rx_bytes"] for one in networks), sum(one["tx_bytes"] for one in networks)
     return {
         "CPUPerc": f"{100 * used / system * cpus if system > 0 else 0:.2f}%",
-        "MemUsage": f"{size(resident)} / {size(limit)}",
+        "MemUsage": f"{binary_size(resident)} / {binary_size(limit)}",
         "MemPerc": f"{100 * resident / limit if limit else 0:.2f}%",
         "NetIO": f"{size(received)} / {size(sent)}",
+        "BlockIO": " / ".join(size(_moved(sample, word)) for word in ("read", "write")),
         "PIDs": str((sample.get("pids_stats") or {}).get("current") or 0),
     }
+
+
+def _moved(sample: dict[str, Any], word: str) -> int:
+    entries = (sample.get("blkio_stats") or {}).get("io_service_bytes_recursive") or ()
+    return sum(int(entry["value"]) for entry in entries if str(entry.get("op", "")).lower() == word)
 
 
 def _usage(stats: dict[str, Any]) -> int:

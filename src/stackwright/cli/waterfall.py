@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from stackwright.run.timeline import Span, Timeline
 
 _VERBS = {
@@ -38,7 +40,8 @@ def render(timeline: Timeline, columns: int = 80) -> str:
         for span in timeline.critical_path()
         if span.seconds >= 0.005 or span.kind == "ready"
     )
-    lines.append(f"Critical path: {steps or 'nothing took time'}")
+    path = f"Critical path: {steps or 'nothing took time'}"
+    lines += wrap(path, max(40, columns - 1), subsequent_indent="  ", break_on_hyphens=False)
     lines.append(
         f"  services' own boot {share.boot:.2f} s ({share.boot_percent:.0f} %), "
         f"images {share.images:.2f} s, ours {share.ours:.2f} s (start-up {_start_up(timeline):.2f} s)"

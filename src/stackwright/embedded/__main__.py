@@ -100,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     with quick_imports():
         from stackwright.embedded import daemon
+        from stackwright.embedded.errors import DiskFull
         from stackwright.embedded.lifecycle.instance import AlreadyServed
 
     logging.basicConfig(
@@ -119,6 +120,9 @@ def main(arguments: list[str] | None = None) -> int:
     except AlreadyServed as error:
         print(f"stackwright engine: {error}", file=sys.stderr)  # noqa: T201
         return 3
+    except DiskFull as error:
+        print(f"stackwright engine: {error.message}", file=sys.stderr)  # noqa: T201
+        return 1
     except OSError as error:
         print(f"stackwright engine: cannot serve on {settings.socket}: {error}", file=sys.stderr)  # noqa: T201
         return 1

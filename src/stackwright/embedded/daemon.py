@@ -15,7 +15,7 @@ from aiohttp import web
 
 from stackwright.embedded.api.routes import all_routes
 from stackwright.embedded.api.routing import Router
-from stackwright.embedded.api.server import Dispatcher
+from stackwright.embedded.api.server import Dispatcher, http_server
 from stackwright.embedded.containers.runtime import Runtime
 from stackwright.embedded.containers.starter import StarterHandle
 from stackwright.embedded.images.service import ImageService
@@ -27,6 +27,7 @@ from stackwright.embedded.lifecycle.recovery import recover
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.tasks import Tasks
 from stackwright.embedded.networks.service import NetworkService
+from stackwright.embedded.snapshots.frozen import FrozenStore
 from stackwright.embedded.state import Database
 from stackwright.embedded.volumes.service import VolumeService
 
@@ -56,7 +57,15 @@ def run(options: Options, starter: StarterHandle) -> None:
             options.socket.unlink(missing_ok=True)
 
 
+def keep_private(state_dir: Path) -> None:
+    """Other users may pass through to what is theirs (bind mounts), and see nothing, whatever the umask is."""
+    for folder in (state_dir, state_dir / "containers", state_dir / "networks"):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)
+
+
 async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) -> None:
+    keep_private(options.state_dir)
     database = Database(options.state_dir / "engine.db")
     instance = instance_of(options.state_dir)
     containers = Containers(database)
@@ -64,6 +73,7 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
     def users_of(volume: str) -> Sequence[str]:
         return [c.id for c in containers if any(m.name == volume for m in c.mounts)]
 
+    frozen = FrozenStore(options.state_dir / "frozen")
     services = Services(
         state_dir=options.state_dir,
         instance=instance,
@@ -71,22 +81,28 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
         containers=containers,
         images=ImageService(database, options.state_dir / "images"),
         networks=NetworkService(database, options.state_dir / "networks", instance),
-        volumes=VolumeService(database, options.state_dir / "volumes", users_of),
+        volumes=VolumeService(database, options.state_dir / "volumes", users_of, frozen),
         runtime=Runtime(starter),
         events=EventBus(),
+        frozen=frozen,
         limitations=options.limitations,
     )
     try:
         async with Tasks() as tasks:
             engine = Engine(services, tasks, options.socket)
+            engine.snapshots.recover()
             engine.copying.sweep()
             await services.images.start()
             await services.networks.start()
             await engine.building.sweep()
             await recover(engine)
+            await frozen.collect()
             await _listen(engine, sock, options.idle_seconds)
     finally:
-        await services.networks.close(keep_devices=any(c.up for c in containers))
+        anything_up = any(c.up for c in containers)
+        services.volumes.close(keep_mounts=anything_up)
+        await services.networks.close(keep_devices=anything_up)
+        await frozen.close()
         await services.images.close()
         await services.runtime.close()
         database.close()
@@ -97,8 +113,7 @@ async def _listen(engine: Engine, sock: socket.socket, idle_seconds: float) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.stopping.set)
     dispatcher = Dispatcher(Router(all_routes(engine)), engine.tasks, engine.activity)
-    server = web.Server(dispatcher, handler_cancellation=True, access_log=None)
-    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_GRACE)
+    runner = web.ServerRunner(http_server(dispatcher), shutdown_timeout=_SHUTDOWN_GRACE)
     await runner.setup()
     try:
         await web.SockSite(runner, sock, backlog=BACKLOG).start()

@@ -65,3 +65,12 @@ class Unavailable(EngineError):
     """Temporarily impossible: the engine is stopping, a registry cannot be reached."""
 
     status = 503
+
+
+class DiskFull(EngineError):
+    """Nothing more fits on the disk of the state folder. Nothing that the engine did wrong."""
+
+    def __init__(self, where: str = "") -> None:
+        super().__init__(
+            "no space left on the disk of the engine's state folder" + (f" ({where})" if where else "")
+        )

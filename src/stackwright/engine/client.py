@@ -9,12 +9,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from stackwright.engine import podman_api
 from stackwright.engine.address import Address
-from stackwright.engine.errors import BuildFailed, EngineUnavailable, NotFound, ProtocolError, PullFailed
+from stackwright.engine.errors import (
+    ApiError,
+    BuildFailed,
+    EngineUnavailable,
+    NotFound,
+    ProtocolError,
+    PullFailed,
+)
 from stackwright.engine.http import Body, Response, Transport
 from stackwright.engine.streams import Chunk, Stream, demultiplex, json_lines, raw
 
@@ -36,25 +44,38 @@ def image_path(reference: str) -> str:
 class EngineClient:
     """Talks to one engine. Use as an async context manager, or call `close`.
 
-    `address` is `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
+    `address` is parsed, or text such as `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
     manager does) before other calls: it agrees on the API's version.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address = Address.parse(address)
+    def __init__(self, address: str | Address) -> None:
+        self.address = Address.parse(address) if isinstance(address, str) else address
         self.transport = Transport(self.address)
         self.api_version: tuple[int, int] = (0, 0)
         self.kind = "docker"  # docker | podman | embedded
+        self.revive: Callable[[], Awaitable[None]] | None = None
+        """Starts the engine again, where that is ours to do."""
+        self._promised: set[tuple[int, str]] = set()
+        """Host ports that were taken or given out of ranges, where that is ours to do."""
+        self.absence = asyncio.Lock()
+        """Held by who waits for the engine's return."""
 
-    async def connect(self, timeout: float = 5.0) -> Self:
-        """Ping the engine and choose the API version. Raises `EngineUnavailable`."""
+    async def connect(self, timeout: float | None = None) -> Self:
+        """Ping the engine and choose the API version; `timeout` in seconds, None for what suits the address.
+
+        Raises `EngineUnavailable`.
+        """
+        timeout = timeout or (30.0 if self.address.scheme == "ssh" else 5.0)
         try:
             async with asyncio.timeout(timeout):
                 headers = await self.ping()
         except TimeoutError as error:
             raise EngineUnavailable(
-                f"the engine at {self.address} does not answer within {timeout:g} s"
+                f"the engine at {self.address} does not answer within {timeout:g} s",
+                hint="it may be starting, or stuck: see its log",
             ) from error
+        except ApiError as error:
+            raise _no_engine(self.address, error) from error
         try:
             major, minor = (int(part) for part in headers.get("api-version", "1.24").split("."))
         except ValueError as error:
@@ -91,6 +112,10 @@ class EngineClient:
     async def _post(self, path: str, body: Any = None, **query: Any) -> Any:
         return await (await self.transport.request("POST", path, query=query, json_body=body)).json()
 
+    async def _do(self, path: str, body: Any = None) -> None:
+        """POST where the answer says nothing: Podman writes a word there that is no JSON."""
+        await (await self.transport.request("POST", path, json_body=body)).read()
+
     async def _delete(self, path: str, **query: Any) -> Any:
         return await (await self.transport.request("DELETE", path, query=query)).json()
 
@@ -119,24 +144,35 @@ class EngineClient:
         self, *, filters: JSON | None = None, since: float | None = None, until: float | None = None
     ) -> AsyncIterator[JSON]:
         """SystemEvents, until the stream is closed. `since` and `until` are Unix seconds."""
-        query = {"filters": filters, "since": _stamp(since), "until": _stamp(until)}
+        begin, end = _stamp(since), _stamp(until)
+        if self.kind == "podman":
+            filters, (begin, end) = podman_api.event_filters(filters), podman_api.event_times(since, until)
+        query = {"filters": filters, "since": begin, "until": end}
         response = await self.transport.request("GET", "/events", query=query)
         async for message in self._messages(response):
-            yield message
+            yield podman_api.event(message) if self.kind == "podman" else message
 
     # -- containers ------------------------------------------------------------------------------
 
     async def list_containers(self, *, all: bool = False, filters: JSON | None = None) -> list[JSON]:
         """ContainerList: summaries, newest first."""
-        return list(await self._get("/containers/json", all=all, filters=filters))
+        found = list(await self._get("/containers/json", all=all, filters=filters))
+        return podman_api.listed(found) if self.kind == "podman" else found
 
     async def inspect_container(self, container: str) -> JSON:
         """ContainerInspect. Raises `NotFound`."""
-        return dict(await self._get(f"/containers/{container}/json"))
+        found = dict(await self._get(f"/containers/{container}/json"))
+        return podman_api.inspected(found) if self.kind == "podman" else found
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
-        made = await self._post("/containers/create", config, name=name, platform=platform or None)
+        if self.kind == "podman" and podman_api.has_ranges(config):
+            self._promised |= podman_api.published(await self.list_containers(all=True))
+            config = podman_api.single_ports(config, self._promised)
+        try:
+            made = await self._post("/containers/create", config, name=name, platform=platform or None)
+        except ApiError as error:
+            raise podman_api.failure(error) if self.kind == "podman" else error from None
         return str(made["Id"])
 
     async def start_container(self, container: str) -> None:
@@ -178,7 +214,12 @@ class EngineClient:
 
     async def top(self, container: str, ps_args: str | None = None) -> JSON:
         """ContainerTop: Titles and Processes."""
-        return dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
+        found = dict(await self._get(f"/containers/{container}/top", ps_args=ps_args))
+        return podman_api.top(found) if self.kind == "podman" else found
+
+    async def run_healthcheck(self, container: str) -> None:
+        """Podman's ContainerHealthcheck: run the check once and count its outcome, as a timer would."""
+        await self._get(f"/libpod/containers/{container}/healthcheck")
 
     async def stats(self, container: str) -> JSON:
         """ContainerStats: one sample, with the one before it for rates."""
@@ -226,22 +267,78 @@ class EngineClient:
         stderr: bool = True,
         logs: bool = False,
         tty: bool = False,
+        detach_keys: str = "",
     ) -> Stream:
-        """ContainerAttach: the container's own streams."""
-        query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs}
+        """ContainerAttach: the container's own streams. `detach_keys` such as `ctrl-p,ctrl-q` end it."""
+        query = {
+            "stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs,
+            "detachKeys": detach_keys or None,
+        }  # fmt: skip
         connection, _ = await self.transport.hijack(f"/containers/{container}/attach", query=query)
         return Stream(connection, multiplexed=not tty)
 
-    async def put_archive(self, container: str, path: str, tar: Body) -> None:
-        """PutContainerArchive: unpack a tar into a folder of the container."""
+    async def put_archive(
+        self, container: str, path: str, tar: Body, *, own: bool = False, keep_kind: bool = False
+    ) -> None:
+        """PutContainerArchive: unpack a tar into a folder of the container.
+
+        `own`: files belong to the container's user. `keep_kind`: a file never replaces a folder, nor a folder a file.
+        """
         response = await self.transport.request(
             "PUT",
             f"/containers/{container}/archive",
-            query={"path": path},
+            query={"path": path, "copyUIDGID": own or None, "noOverwriteDirNonDir": keep_kind or None},
             body=tar,
             content_type="application/x-tar",
         )
         await response.read()
+
+    async def get_archive(self, container: str, path: str) -> tuple[JSON, AsyncIterator[bytes]]:
+        """ContainerArchive: what is at `path` (as `stat_archive` says), and it as a tar, piece by piece."""
+        response = await self.transport.request(
+            "GET", f"/containers/{container}/archive", query={"path": path}
+        )
+        return _path_stat(response.headers), response.chunks()
+
+    async def stat_archive(self, container: str, path: str) -> JSON:
+        """ContainerArchiveInfo: name, size, mode (Go's bits), mtime, linkTarget. Raises `NotFound`."""
+        response = await self.transport.head(f"/containers/{container}/archive", query={"path": path})
+        if response.status == 404:
+            raise NotFound(404, f"no such file in the container: {path}")
+        await response.raise_for_status()
+        return _path_stat(response.headers)
+
+    async def export(self, container: str) -> AsyncIterator[bytes]:
+        """ContainerExport: the container's file system as a tar, piece by piece."""
+        response = await self.transport.request("GET", f"/containers/{container}/export")
+        async with response:
+            async for piece in response.chunks():
+                yield piece
+
+    async def commit(
+        self,
+        container: str,
+        *,
+        repo: str = "",
+        tag: str = "",
+        author: str = "",
+        comment: str = "",
+        changes: Sequence[str] = (),
+        pause: bool = True,
+    ) -> str:
+        """ImageCommit: a container's changes become an image; returns its id."""
+        made = await self._post(
+            "/commit",
+            {},
+            container=container,
+            repo=repo or None,
+            tag=tag or None,
+            author=author or None,
+            comment=comment or None,
+            changes=list(changes),
+            pause=pause,
+        )
+        return str(made["Id"])
 
     # -- exec ------------------------------------------------------------------------------------
 
@@ -311,12 +408,32 @@ class EngineClient:
         """ImageDelete."""
         return list(await self._delete(image_path(reference), force=force) or [])
 
+    async def prune_images(self, filters: JSON | None = None) -> JSON:
+        """ImagePrune: remove images without a name that nothing uses."""
+        response = await self.transport.request("POST", "/images/prune", query={"filters": filters or {}})
+        return dict(await response.json() or {})
+
+    async def push(self, reference: str, *, auth: Mapping[str, str] | None = None) -> AsyncIterator[JSON]:
+        """ImagePush to its registry: progress messages. Raises `PushFailed`."""
+        from stackwright.engine.errors import ApiError, PushFailed
+
+        name, tag = split_reference(reference)
+        headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth or {}).encode()).decode()}
+        try:
+            response = await self.transport.request(
+                "POST", f"{image_path(name)}/push", query={"tag": tag}, headers=headers
+            )
+        except ApiError as error:
+            raise PushFailed(f"cannot push {reference}: {error.message}") from error
+        async for message in self._messages(response):
+            if "error" in message:
+                raise PushFailed(f"cannot push {reference}: {_error_text(message)}")
+            yield message
+
     async def pull(
         self, reference: str, *, platform: str | None = None, auth: Mapping[str, str] | None = None
     ) -> AsyncIterator[JSON]:
         """ImageCreate from a registry: progress messages. Raises `PullFailed`."""
-        from stackwright.engine.errors import ApiError
-
         name, tag = split_reference(reference)
         headers = (
             {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()} if auth else {}
@@ -370,11 +487,12 @@ class EngineClient:
         cache_from: Sequence[str] = (),
         shm_size: int | None = None,
         platform: str | None = None,
+        memory: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[JSON]:
         """ImageBuild (classic builder) from a tar: progress messages. Raises `BuildFailed`.
 
-        `shm_size` in bytes. The image's id comes in a message `{"aux": {"ID": ...}}`.
+        `shm_size` and `memory` in bytes. The image's id comes in a message `{"aux": {"ID": ...}}`.
         """
         query = {
             "t": [tag] if isinstance(tag, str) else list(tag or ()),
@@ -389,6 +507,7 @@ class EngineClient:
             "cachefrom": json.dumps(list(cache_from)) if cache_from else None,
             "shmsize": shm_size,
             "platform": platform or None,
+            "memory": memory,
             "rm": True,
             "forcerm": True,
         }
@@ -423,11 +542,11 @@ class EngineClient:
 
     async def connect_network(self, network: str, container: str, endpoint: JSON) -> None:
         """NetworkConnect."""
-        await self._post(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
+        await self._do(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
 
     async def disconnect_network(self, network: str, container: str, *, force: bool = False) -> None:
         """NetworkDisconnect."""
-        await self._post(f"/networks/{network}/disconnect", {"Container": container, "Force": force})
+        await self._do(f"/networks/{network}/disconnect", {"Container": container, "Force": force})
 
     async def list_volumes(self, *, filters: JSON | None = None) -> list[JSON]:
         """VolumeList."""
@@ -457,6 +576,23 @@ def split_reference(reference: str) -> tuple[str, str]:
         return name, digest
     head, colon, tag = reference.rpartition(":")
     return (head, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def _path_stat(headers: Mapping[str, str]) -> JSON:
+    """The header that describes a path in a container (Engine API: X-Docker-Container-Path-Stat)."""
+    try:
+        return dict(json.loads(base64.b64decode(headers["x-docker-container-path-stat"])))
+    except (KeyError, ValueError) as error:
+        raise ProtocolError("the engine does not describe the path in the container") from error
+
+
+def _no_engine(address: Address, error: ApiError) -> EngineUnavailable:
+    if "HTTPS server" in error.message:
+        return EngineUnavailable(
+            f"the engine at {address} wants TLS",
+            hint="set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem",
+        )
+    return EngineUnavailable(f"the engine at {address} answers with status {error.status}: {error.message}")
 
 
 def _stamp(seconds: float | None) -> str | None:

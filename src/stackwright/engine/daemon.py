@@ -17,16 +17,16 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stackwright.engine.errors import EngineStartFailed, EngineUnavailable
 
 START_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where an embedded engine keeps its state, listens and logs."""
 
     state: Path

@@ -1,7 +1,8 @@
 """Finding an engine: the one that the user named, else one that answers, else our own.
 
-`auto`: DOCKER_HOST if set; the Docker socket if it answers; otherwise the embedded engine, started
-on demand. The choice and its reason are part of the result, because `auto` must say what it did.
+`auto`: what `--context`, DOCKER_HOST or docker's contexts name; what CONTAINER_HOST names; a Docker Engine
+that answers at its usual socket; Podman likewise; otherwise the embedded engine, started on demand. The
+choice and its reason are part of the result, because `auto` must say what it did.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from stackwright.engine import daemon
+from msgspec import Struct
+
+from stackwright.engine import contexts, daemon, podman
+from stackwright.engine.address import Address, Tls
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineUnavailable
 
@@ -20,14 +23,26 @@ CHOICES = ("auto", "docker", "podman", "embedded")
 DOCKER_SOCKETS = ("/var/run/docker.sock",)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Which engine was chosen and why; `spawn` tells that it is ours and may have to be started."""
 
     kind: str
     address: str
     reason: str
     spawn: bool = False
+    tls: Tls | None = None
+    found: bool = False
+    """Chosen by looking around, not because somebody named it."""
+
+    def client(self) -> EngineClient:
+        """A client that is not yet connected. Raises `EngineUnavailable` for an address that is none."""
+        address = Address.parse(self.address, self.tls)
+        return EngineClient(address.through("podman") if self.kind == "podman" else address)
+
+    def announcement(self) -> str:
+        """What to tell a person, who did not choose: `Using the embedded engine: no Docker …`."""
+        name = {"docker": "Docker Engine", "podman": "Podman", "embedded": "the embedded engine"}[self.kind]
+        return f"Using {name}: {self.reason}"
 
 
 def answers(path: str, timeout: float = 2.0) -> bool:
@@ -42,32 +57,63 @@ def answers(path: str, timeout: float = 2.0) -> bool:
         return False
 
 
-def choose(wish: str | None, environ: Mapping[str, str] = os.environ) -> Choice:
+def choose(
+    wish: str | None, environ: Mapping[str, str] = os.environ, *, context: str | None = None
+) -> Choice:
     """Decide which engine to use. `wish` is `--engine`; None means `STACKWRIGHT_ENGINE`, else auto.
 
-    Raises `EngineUnavailable` when the wish cannot be met.
+    `context` is `--context`, which also decides where `--engine` is not given. Raises `EngineUnavailable`
+    when the wish cannot be met.
     """
     wish = wish or environ.get("STACKWRIGHT_ENGINE") or "auto"
     if wish not in CHOICES:
         raise EngineUnavailable(f'unknown engine "{wish}"', hint=f"choose one of {', '.join(CHOICES)}")
-    host = environ.get("DOCKER_HOST", "")
-    if host and environ.get("DOCKER_TLS_VERIFY") and host.startswith("tcp://"):
-        host = "https://" + host.removeprefix("tcp://")
-    if wish == "docker":
-        return Choice("docker", host or f"unix://{_docker_socket(environ)}", "as asked for with --engine")
-    if wish == "podman":
-        return Choice("podman", host or f"unix://{_podman_socket(environ)}", "as asked for with --engine")
-    if wish == "auto":
-        if host:
-            return Choice("docker", host, "DOCKER_HOST is set")
-        for path in (_docker_socket(environ),):
-            if answers(path):
-                return Choice("docker", f"unix://{path}", f"it answers at {path}")
+    if wish == "embedded" and context:
+        raise EngineUnavailable(
+            "--context names another engine than --engine embedded", hint="give one of them"
+        )
+    return _CHOOSE[wish](environ, context)
+
+
+def _docker(environ: Mapping[str, str], context: str | None) -> Choice:
+    if found := contexts.named(environ, context):
+        return Choice("docker", found.address, found.reason, tls=found.tls)
+    return Choice("docker", f"unix://{_docker_socket(environ)}", "as asked for with --engine")
+
+
+def _podman(environ: Mapping[str, str], context: str | None) -> Choice:
+    if not context and (host := environ.get("CONTAINER_HOST")):
+        return Choice("podman", host, "CONTAINER_HOST is set")
+    # DOCKER_HOST may well be Podman's socket; the current context, which stays from other days, is no wish.
+    if context or environ.get("DOCKER_HOST"):
+        found = contexts.named(environ, context)
+        if found is not None:
+            return Choice("podman", found.address, found.reason, tls=found.tls)
+    return Choice("podman", f"unix://{podman.sockets(environ)[0]}", "as asked for with --engine", spawn=True)
+
+
+def _embedded(environ: Mapping[str, str], context: str | None) -> Choice:
     place = daemon.Place.of(environ)
-    reason = (
-        "as asked for with --engine" if wish == "embedded" else "no Docker Engine answers on this machine"
-    )
-    return Choice("embedded", f"unix://{place.socket}", reason, spawn=True)
+    return Choice("embedded", f"unix://{place.socket}", "as asked for with --engine", spawn=True)
+
+
+def _auto(environ: Mapping[str, str], context: str | None) -> Choice:
+    if found := contexts.named(environ, context):
+        return Choice("docker", found.address, found.reason, tls=found.tls)
+    if host := environ.get("CONTAINER_HOST"):
+        return Choice("podman", host, "CONTAINER_HOST is set")
+    if answers(path := _docker_socket(environ)):
+        return Choice("docker", f"unix://{path}", f"it answers at {path}", found=True)
+    for path in podman.sockets(environ):
+        if answers(path):
+            reason = f"no Docker Engine answers on this machine, and Podman answers at {path}"
+            return Choice("podman", f"unix://{path}", reason, found=True)
+    place = daemon.Place.of(environ)
+    reason = "no Docker Engine answers on this machine"
+    return Choice("embedded", f"unix://{place.socket}", reason, spawn=True, found=True)
+
+
+_CHOOSE = {"docker": _docker, "podman": _podman, "embedded": _embedded, "auto": _auto}
 
 
 def _docker_socket(environ: Mapping[str, str]) -> str:
@@ -78,22 +124,35 @@ def _docker_socket(environ: Mapping[str, str]) -> str:
     return DOCKER_SOCKETS[0]
 
 
-def _podman_socket(environ: Mapping[str, str]) -> str:
-    if os.geteuid() == 0:
-        return "/run/podman/podman.sock"
-    return f"{environ.get('XDG_RUNTIME_DIR', f'/run/user/{os.geteuid()}')}/podman/podman.sock"
-
-
 async def connect(choice: Choice, environ: Mapping[str, str] = os.environ) -> EngineClient:
-    """A connected client for the choice; starts the embedded engine if it does not answer.
+    """A connected client for the choice; starts the engine if that is ours to do and it does not answer.
 
     Raises `EngineUnavailable` or `EngineStartFailed`.
     """
-    client = EngineClient(choice.address)
-    if not choice.spawn:
-        return await client.connect()
+    client = choice.client()
+
+    async def start() -> None:
+        if choice.kind == "podman":
+            await podman.start(client.address.path, environ)
+        else:
+            await daemon.start(daemon.Place.of(environ), environ)
+
+    client.revive = start if choice.spawn else None
     try:
         return await client.connect()
-    except EngineUnavailable:
-        await daemon.start(daemon.Place.of(environ), environ)
-        return await client.connect()
+    except EngineUnavailable as error:
+        if not choice.spawn:
+            raise _explained(error, choice) from error
+    await start()
+    return await client.connect()
+
+
+def _explained(error: EngineUnavailable, choice: Choice) -> EngineUnavailable:
+    """The same error, and why we looked there at all."""
+    why = "" if choice.found or choice.reason.startswith("as asked") else f" ({choice.reason})"
+    hint = error.hint
+    if choice.kind == "podman" and choice.address.startswith("unix://"):
+        hint = podman.how_to_start()
+    elif choice.reason.startswith("as asked"):
+        hint = hint or "is Docker Engine running? --engine embedded needs none"
+    return type(error)(error.message + why, hint=hint)

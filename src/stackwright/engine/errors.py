@@ -97,6 +97,12 @@ class PullFailed(EngineError):
         self.unreachable = unreachable
 
 
+class PushFailed(EngineError):
+    """An image could not be pushed to its registry."""
+
+    code = "image.push_failed"
+
+
 _BY_STATUS: dict[int, type[ApiError]] = {400: BadRequest, 404: NotFound, 409: Conflict}
 
 

@@ -9,43 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from stackwright.engine.address import Address
-from stackwright.engine.errors import EngineGone, EngineUnavailable, ProtocolError, from_status
+from stackwright.engine.connection import Connection, dial
+from stackwright.engine.errors import EngineGone, ProtocolError, from_status
 
-LINE_LIMIT = 1 << 20
 CHUNK = 1 << 16
 Body = bytes | AsyncIterable[bytes]
-
-
-class _Reader(asyncio.StreamReader):
-    """Lets what arrived before a connection broke be read: an early refusal explains the break."""
-
-    def set_exception(self, exc: Exception) -> None:
-        if isinstance(exc, ConnectionError):
-            self.feed_eof()
-        else:
-            super().set_exception(exc)
-
-
-class Connection:
-    """One connection to the engine: the two stream ends, and whether it was used before."""
-
-    __slots__ = ("reader", "used", "writer")
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer, self.used = reader, writer, False
-
-    def close(self) -> None:
-        with suppress(RuntimeError):  # the loop may be closing already
-            self.writer.close()
 
 
 class Response:
@@ -89,6 +63,10 @@ class Response:
             if self._sender is not None:
                 self._sender.cancel()
             self._connection.close()
+
+    def no_body(self) -> None:
+        """This answer has no body, though its headers may speak of one (HTTP: HEAD)."""
+        self._finish()
 
     def take_over(self) -> Connection:
         """The connection, which is the caller's from now on."""
@@ -188,33 +166,13 @@ class Transport:
         self._idle: list[Connection] = []
         self._closed = False
 
-    async def _open(self) -> Connection:
-        where, loop = self.address, asyncio.get_running_loop()
-        reader = _Reader(limit=LINE_LIMIT, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        try:
-            if where.scheme == "unix":
-                transport, _ = await loop.create_unix_connection(lambda: protocol, where.path)
-            else:
-                tls = _tls() if where.tls else None
-                transport, _ = await loop.create_connection(lambda: protocol, where.host, where.port, ssl=tls)
-        except PermissionError as error:
-            raise EngineUnavailable(
-                f"no permission to use the engine at {where}",
-                hint="run as a user who may use the socket, or choose --engine embedded",
-            ) from error
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise EngineUnavailable(f"no engine answers at {where}: {reason}") from error
-        return Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
-
     async def _take(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
             if not connection.reader.at_eof() and not connection.writer.is_closing():
                 return connection
             connection.close()
-        return await self._open()
+        return await dial(self.address)
 
     def give_back(self, connection: Connection, headers: Mapping[str, str]) -> None:
         """Keep a connection whose answer was read to its end."""
@@ -288,7 +246,10 @@ class Transport:
                 status, answer = await reader
                 return Response(self, connection, status, answer, sender)
             except (asyncio.IncompleteReadError, ConnectionError) as error:
+                reason = await connection.why()
                 connection.close()
+                if reason is not None:
+                    raise reason from error
                 # A kept-alive connection may have been closed under us: safe to repeat where nothing changes.
                 if connection.used and method in ("GET", "HEAD"):
                     continue
@@ -324,6 +285,12 @@ class Transport:
         await response.raise_for_status()
         return response
 
+    async def head(self, path: str, *, query: Mapping[str, Any] | None = None) -> Response:
+        """HEAD: an answer of headers only, whatever its status and its Content-Length say."""
+        response = await self._exchange("HEAD", path, query, {}, None)
+        response.no_body()
+        return response
+
     async def hijack(
         self, path: str, *, query: Mapping[str, Any] | None = None, json_body: Any = None
     ) -> tuple[Connection, dict[str, str]]:
@@ -344,12 +311,3 @@ def _failure(task: asyncio.Task[None] | None) -> BaseException | None:
         return None
     error = task.exception()
     return None if isinstance(error, ConnectionError) else error
-
-
-def _tls() -> Any:
-    import ssl
-
-    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path("~/.docker").expanduser())
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context

@@ -10,18 +10,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec import Struct
+
+from stackwright.engine.connection import Connection
 from stackwright.engine.errors import EngineGone, ProtocolError
-from stackwright.engine.http import CHUNK, Connection
+from stackwright.engine.http import CHUNK
 
 STDOUT, STDERR = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """A piece of a container's output; `stream` is 1 (stdout) or 2 (stderr)."""
 
     stream: int

@@ -31,8 +31,8 @@ class Project(Value, frozen=True, kw_only=True):
     """What interpolation saw: the process environment over the env files."""
     disabled_services: dict[str, Service] = {}
     profiles: tuple[str, ...] = ()
-    config_hashes: dict[str, str] = {}
-    """Service name to the value of the label ``com.docker.compose.config-hash``."""
+    config_hashes: Mapping[str, str] = {}
+    """Service name to the value of the label ``com.docker.compose.config-hash``; worked out when asked for."""
     warnings: tuple[str, ...] = ()
     model: dict[str, Any] = {}
     source_names: tuple[str, ...] = ()

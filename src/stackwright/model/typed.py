@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from stackwright.model.emit.hashes import service_hash
+from stackwright.model.emit.hashes import ServiceHashes
 from stackwright.model.final import kinds
 from stackwright.model.final.durations import parse_duration
 from stackwright.model.final.fields import ByName, Field, Items, Struct, Value
@@ -28,14 +28,13 @@ def to_project(model: Model) -> Project:
     disabled = {name: _convert(service, SERVICE) for name, service in model.disabled.items()}
     _named(disabled)
     project = msgspec.convert(data, Project, strict=False)
-    hashes = {name: service_hash(service) for name, service in model.data["services"].items()}
     return msgspec.structs.replace(
         project,
         compose_files=model.files,
         environment=dict(model.context.environment.values),
         disabled_services=msgspec.convert(disabled, dict[str, Service], strict=False),
         profiles=tuple(profile for profile in model.profiles if profile),
-        config_hashes=hashes,
+        config_hashes=ServiceHashes(model.data["services"]),
         warnings=model.warnings,
         model=model.data,
         working_dir=model.context.working_dir,

@@ -5,8 +5,9 @@ Only values in, values out. The host side is in `host`, mounts in `mounts`, netw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from stackwright.model.project import Project
 from stackwright.model.types import Healthcheck, Service
@@ -15,8 +16,7 @@ from stackwright.plan import attach, host, mounts
 JSON = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a container is made from, besides its service: everything that differs per container."""
 
     name: str
@@ -32,10 +32,11 @@ class Request:
     tty: bool = False
     stdin: bool = False
     aliases: bool = True
+    volumes_from: str = ""
+    """A container whose mounts it gets as well, by id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """The ContainerCreate body, and the networks to connect afterwards (API before 1.44)."""
 
     config: JSON

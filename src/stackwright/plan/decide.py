@@ -6,8 +6,9 @@ volumes are those of the model. Every decision carries its reason for people to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from stackwright.model.project import Project
 from stackwright.model.types import Service
@@ -18,8 +19,7 @@ Action = Literal["keep", "start", "create", "recreate", "restart", "remove"]
 Policy = Literal["diverged", "force", "never"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What happens to one container. `container` is the one that exists, None for `create`."""
 
     action: Action
@@ -30,8 +30,7 @@ class Decision:
     container: Container | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """How to decide for a service: how many containers, and when an old one is replaced."""
 
     scale: int
@@ -54,7 +53,7 @@ def decide(
         for one in unfinished
     ]
     existing = [one for one in every if one not in unfinished]
-    why = {one.id: _divergence(project, service, one, image_id, wish) for one in existing}
+    why = {one.id: _divergence(project, service, observed, one, image_id, wish) for one in existing}
     # Up-to-date containers are kept first, so that scaling down removes the outdated ones.
     ranked = sorted(existing, key=lambda one: (bool(why[one.id]), one.number))
     for index, one in enumerate(ranked):
@@ -74,7 +73,12 @@ def decide(
 def _unfinished(every: list[Container]) -> list[Container]:
     """Replacements whose command was killed while the container that they were to replace was still there."""
     names = {one.name for one in every}
-    return [one for one in every if one.labels.get(labels.REPLACE, one.name) in names - {one.name}]
+    return [
+        one
+        for one in every
+        if labels.REPLACE in one.labels
+        and labels.replaces(one.project, one.labels[labels.REPLACE]) & (names - {one.name})
+    ]
 
 
 def _for_existing(project: Project, service: Service, one: Container, why: str, wish: Wish) -> Decision:
@@ -93,7 +97,9 @@ def _for_existing(project: Project, service: Service, one: Container, why: str, 
     return Decision("start", service.name, one.number, one.name, reason, one)
 
 
-def _divergence(project: Project, service: Service, one: Container, image_id: str, wish: Wish) -> str:
+def _divergence(
+    project: Project, service: Service, observed: Observed, one: Container, image_id: str, wish: Wish
+) -> str:
     """Why the container is outdated; empty when it is not."""
     if wish.policy == "never":
         return ""
@@ -114,6 +120,15 @@ def _divergence(project: Project, service: Service, one: Container, image_id: st
     ]
     if missing and not service.network_mode and one.networks:
         return f"it is not connected to {', '.join(sorted(missing))}"
+    lost = [
+        name
+        for key in service.networks
+        if key in project.networks
+        and one.networks.get(name := project.networks[key].name)
+        and one.networks[name] != observed.networks.get(name, "")
+    ]
+    if lost:
+        return f"the network {lost[0]} that it was connected to was removed"
     return _volume_divergence(project, service, one)
 
 

@@ -12,22 +12,24 @@ moment its conditions hold.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from stackwright.model.project import Project
 from stackwright.plan.decide import Decision, Policy, Wish, decide, shares
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Container, Observed
 
-Kind = Literal["network", "volume", "image", "converge", "start", "ready", "remove", "halt", "discard"]
+Kind = Literal[
+    "network", "volume", "image", "converge", "start", "ready", "remove", "halt", "discard", "disconnect"
+]
 Condition = Literal[
     "service_started", "service_healthy", "service_completed_successfully", "running_or_healthy"
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing to do. `subject` is a service, network or volume key, or a container's name."""
 
     id: str
@@ -42,8 +44,7 @@ class Step:
     """Its failure is a warning: every dependent said `required: false`."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpOptions:
+class UpOptions(Struct, frozen=True):
     """What `up` and `create` were asked to do."""
 
     services: tuple[str, ...] = ()
@@ -167,7 +168,7 @@ def _service_steps(
         if other in chosen
     ]
     gates += [f"start:{other}" for other in shares(service) if other in chosen]
-    reason = "after " + ", ".join(gate.removeprefix("ready:") for gate in gates) if gates else ""
+    reason = "after " + ", ".join(map(_in_words, gates)) if gates else ""
     steps.append(Step(f"start:{name}", "start", name, (f"converge:{name}", *gates), reason, decisions))
     conditions: dict[Condition, bool] = {}
     for other in chosen:
@@ -193,6 +194,23 @@ def _service_steps(
     return steps
 
 
+_CONDITIONS = {
+    "service_started": "started",
+    "service_healthy": "healthy",
+    "service_completed_successfully": "completed",
+}
+
+
+def _in_words(gate: str) -> str:
+    """A gate for people.
+
+    >>> _in_words("ready:db:service_healthy"), _in_words("start:db")
+    ('db is healthy', 'db is started')
+    """
+    _, name, *condition = gate.split(":")
+    return f"{name} is {_CONDITIONS.get(condition[0], condition[0]) if condition else 'started'}"
+
+
 def _summary(decisions: tuple[Decision, ...]) -> str:
     return "; ".join(dict.fromkeys(f"{one.action}: {one.reason}" for one in decisions))
 
@@ -211,8 +229,14 @@ def dependencies(container: Container) -> list[str]:
     return [entry.partition(":")[0] for entry in text.split(",") if entry]
 
 
-def halt(containers: Iterable[Container], *, discard: bool) -> Graph:
-    """Stop containers (and remove them with `discard`): a service goes after everything that needs it."""
+def halt(
+    containers: Iterable[Container], *, discard: bool, networks: Iterable[str] = (), held: bool = False
+) -> Graph:
+    """Stop containers (and remove them with `discard`): a service stops after everything that needs it has.
+
+    Removing goes on beside the next stops. `networks` go as soon as nothing that runs is connected to them; with
+    `held`, as soon as nothing at all is (some engines count stopped containers, for a moment or for good).
+    """
     by_service: dict[str, list[Container]] = {}
     for one in containers:
         by_service.setdefault(one.service, []).append(one)
@@ -223,17 +247,23 @@ def halt(containers: Iterable[Container], *, discard: bool) -> Graph:
                 if other in dependents and other != name:
                     dependents[other].add(name)
     _break_cycles(dependents)
-    kind: Kind = "discard" if discard else "halt"
-    return {
-        f"{kind}:{name}": Step(
-            f"{kind}:{name}",
-            kind,
-            name,
-            tuple(f"{kind}:{other}" for other in sorted(dependents[name])),
-            containers=tuple(sorted(members, key=lambda one: one.number)),
-        )
-        for name, members in by_service.items()
-    }
+    steps: Graph = {}
+
+    def add(kind: Kind, subject: str, needs: Iterable[str], members: list[Container] | None = None) -> None:
+        inside = tuple(sorted(members or (), key=lambda one: one.number))
+        steps[f"{kind}:{subject}"] = Step(f"{kind}:{subject}", kind, subject, tuple(needs), containers=inside)
+
+    for name, members in by_service.items():
+        add("halt", name, (f"halt:{other}" for other in sorted(dependents[name])), members)
+        if discard:
+            add("discard", name, (f"halt:{name}",), members)
+    last = "discard" if held else "halt"
+    for network in networks:
+        users = [
+            name for name, members in by_service.items() if any(network in one.networks for one in members)
+        ]
+        add("disconnect", network, (f"{last}:{name}" for name in users))
+    return steps
 
 
 def _break_cycles(edges: dict[str, set[str]]) -> None:

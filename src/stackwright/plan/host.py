@@ -18,13 +18,14 @@ JSON = dict[str, Any]
 def config(project: Project, service: Service, request: Request, volumes: Volumes) -> JSON:
     """The HostConfig for one container; what was not given is left to the engine."""
     logging = service.logging
+    added = _capabilities(service.cap_add)
     result: JSON = {
         "AutoRemove": request.auto_remove,
         "Annotations": service.annotations,
         "Binds": list(volumes.binds),
         "Mounts": list(volumes.mounts),
-        "CapAdd": service.cap_add,
-        "CapDrop": service.cap_drop,
+        "CapAdd": added,
+        "CapDrop": [name for name in _capabilities(service.cap_drop) if name not in added],
         "NetworkMode": attach.network_mode(project, service, request.namespaces),
         "Init": service.init,
         "IpcMode": _namespace(service.ipc, request),
@@ -37,7 +38,10 @@ def config(project: Project, service: Service, request: Request, volumes: Volume
         "ShmSize": service.shm_size,
         "Sysctls": service.sysctls,
         "PortBindings": {} if service.network_mode == "host" else port_bindings(service),
-        "VolumesFrom": [_volumes_from(text, request) for text in service.volumes_from],
+        "VolumesFrom": [
+            *(_volumes_from(text, request) for text in service.volumes_from),
+            *([request.volumes_from] if request.volumes_from else ()),
+        ],
         "Dns": service.dns,
         "DnsSearch": service.dns_search,
         "DnsOptions": service.dns_opt,
@@ -54,6 +58,17 @@ def config(project: Project, service: Service, request: Request, volumes: Volume
         **resources(service),
     }
     return {key: value for key, value in result.items() if value not in (None, "", [], {}, 0, False)}
+
+
+def _capabilities(names: list[str]) -> list[str]:
+    """Sorted, and written as engines keep them, as the docker command does: `net_admin` is `CAP_NET_ADMIN`.
+
+    `ALL` makes the others needless; what is both added and dropped is added.
+    """
+    upper = {name.strip().upper() for name in names}
+    if "ALL" in upper:
+        return ["ALL"]
+    return sorted(name if name.startswith("CAP_") else f"CAP_{name}" for name in upper)
 
 
 def restart_policy(service: Service) -> JSON:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from stackwright.model.project import Project
 from stackwright.model.types import Service
+from stackwright.plan.hashes import network_hash, volume_hash
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -20,6 +21,7 @@ ENVIRONMENT_FILE = "com.docker.compose.project.environment_file"
 DEPENDS_ON = "com.docker.compose.depends_on"
 IMAGE = "com.docker.compose.image"
 REPLACE = "com.docker.compose.replace"
+BUILDER = "com.docker.compose.image.builder"
 SLUG = "com.docker.compose.slug"
 NETWORK = "com.docker.compose.network"
 VOLUME = "com.docker.compose.volume"
@@ -28,14 +30,38 @@ COMPOSE_VERSION = "2.40.3"
 """The `docker compose` whose conventions these are; tools read the label to tell old schemes apart."""
 
 
+class _Naming:
+    """What stands between the parts of a name: `-`, or `_` with `--compatibility`."""
+
+    separator = "-"
+
+
+def use_separator(text: str) -> None:
+    """Name what is made from now on with `text` between the parts; once per command, before anything is named."""
+    _Naming.separator = text
+
+
+def joined(*parts: object) -> str:
+    """The parts of a name, with what this command puts between them."""
+    return _Naming.separator.join(map(str, parts))
+
+
 def container_name(project: str, service: Service, number: int) -> str:
     """`container_name`, or `<project>-<service>-<number>`."""
-    return service.container_name or f"{project}-{service.name}-{number}"
+    return service.container_name or joined(project, service.name, number)
+
+
+def replaces(project: str, value: str) -> frozenset[str]:
+    """Names of the container that a replacement with the label `REPLACE` of this value is made for.
+
+    The label leaves out the project, unless the file names the container.
+    """
+    return frozenset({value, f"{project}-{value}"})
 
 
 def image_name(project: str, service: Service) -> str:
     """`image`, or the name under which the service's build is tagged."""
-    return service.image or f"{project}-{service.name}"
+    return service.image or joined(project, service.name)
 
 
 def depends_on(service: Service) -> str:
@@ -76,12 +102,26 @@ def container_labels(
 
 def network_labels(project: Project, key: str) -> dict[str, str]:
     """Labels of a network that we create."""
-    return {**project.networks[key].labels, PROJECT: project.name, NETWORK: key, VERSION: COMPOSE_VERSION}
+    network = project.networks[key]
+    return {
+        **network.labels,
+        PROJECT: project.name,
+        NETWORK: key,
+        VERSION: COMPOSE_VERSION,
+        CONFIG_HASH: network_hash(network),
+    }
 
 
 def volume_labels(project: Project, key: str) -> dict[str, str]:
     """Labels of a volume that we create."""
-    return {**project.volumes[key].labels, PROJECT: project.name, VOLUME: key, VERSION: COMPOSE_VERSION}
+    volume = project.volumes[key]
+    return {
+        **volume.labels,
+        PROJECT: project.name,
+        VOLUME: key,
+        VERSION: COMPOSE_VERSION,
+        CONFIG_HASH: volume_hash(volume),
+    }
 
 
 def project_filter(project: str, *more: str) -> dict[str, list[str]]:

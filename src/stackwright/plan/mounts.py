@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from stackwright.model.project import Project
 from stackwright.model.types import Config, FileReference, Mount, Secret, Service
@@ -12,8 +13,7 @@ from stackwright.model.types import Config, FileReference, Mount, Secret, Servic
 JSON = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(Struct, frozen=True):
     """An anonymous volume that the container's predecessor had, by volume name and target."""
 
     volume: str
@@ -21,16 +21,14 @@ class Inherited:
     writable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Volumes:
+class Volumes(Struct, frozen=True):
     """Binds in short form and mounts in long form, as HostConfig takes them."""
 
     binds: tuple[str, ...]
     mounts: tuple[JSON, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class InjectedFile:
+class InjectedFile(Struct, frozen=True):
     """A config or secret that is copied into the container before it starts."""
 
     target: str
@@ -59,7 +57,13 @@ def of(project: Project, service: Service, inherited: tuple[Inherited, ...]) -> 
     for reference, entry in _files(project, service):
         if entry.file and not _needs_copy(reference):
             target = _target(reference, secret=entry is project.secrets.get(reference.source))
-            by_target[target] = {"Type": "bind", "Source": entry.file, "Target": target, "ReadOnly": True}
+            by_target[target] = {
+                "Type": "bind",
+                "Source": entry.file,
+                "Target": target,
+                "ReadOnly": True,
+                "BindOptions": {},
+            }
     values = list(by_target.values())
     return Volumes(
         tuple(value for value in values if isinstance(value, str)),

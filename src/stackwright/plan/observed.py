@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from stackwright.plan import labels
 
@@ -12,8 +13,7 @@ _EXIT = re.compile(r"Exited \((\d+)\)")
 _HEALTH = {"(healthy)": "healthy", "(unhealthy)": "unhealthy", "(health: starting)": "starting"}
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A container as ContainerList describes it."""
 
     id: str
@@ -27,7 +27,9 @@ class Container:
     labels: dict[str, str]
     ports: tuple[dict[str, Any], ...] = ()
     mounts: tuple[dict[str, Any], ...] = ()
-    networks: tuple[str, ...] = ()
+    networks: dict[str, str] = field(default_factory=dict)
+    """Network name to the id that it had when the container joined it; empty before the first start, and where the
+    engine does not say."""
 
     @classmethod
     def from_api(cls, summary: dict[str, Any]) -> Container:
@@ -46,7 +48,10 @@ class Container:
             labels=dict(summary.get("Labels") or {}),
             ports=tuple(summary.get("Ports") or ()),
             mounts=tuple(summary.get("Mounts") or ()),
-            networks=tuple((summary.get("NetworkSettings") or {}).get("Networks") or ()),
+            networks={
+                name: _network_id(name, endpoint or {})
+                for name, endpoint in ((summary.get("NetworkSettings") or {}).get("Networks") or {}).items()
+            },
         )
 
     @property
@@ -92,13 +97,17 @@ class Container:
         return next((word for sign, word in _HEALTH.items() if sign in self.status), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+def _network_id(name: str, endpoint: dict[str, Any]) -> str:
+    found = str(endpoint.get("NetworkID") or "")
+    return "" if found == name else found  # Podman gives the name
+
+
+class Observed(Struct, frozen=True):
     """Everything of one project on an engine, and the local ids of the images it names."""
 
     containers: tuple[Container, ...] = ()
-    networks: frozenset[str] = frozenset()
-    """Names of networks that exist (of the project, or external ones it names)."""
+    networks: dict[str, str] = field(default_factory=dict)
+    """Name to id of the networks that exist (of the project, or external ones it names)."""
     volumes: frozenset[str] = frozenset()
     images: dict[str, str] = field(default_factory=dict)
     """Image reference to image id, where the engine has it."""

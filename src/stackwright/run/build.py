@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 
 from stackwright.dockerfile import DockerfileError, base_images, parse
 from stackwright.engine.errors import ApiError, BuildFailed
 from stackwright.model.types import Build, Service
 from stackwright.plan import labels
+from stackwright.run import buildinputs
 from stackwright.run import context as contexts
 from stackwright.run.errors import RunError, Unsupported
-from stackwright.run.events import Note, Output, Progress, printed
+from stackwright.run.events import Note, Output, Progress, Stage, printed
 from stackwright.run.session import Session, image_id, place
 
-NOT_PASSED_ON = ("secrets", "ssh", "additional_contexts", "entitlements", "privileged", "cache_to", "ulimits")
+NOT_PASSED_ON = ("additional_contexts", "entitlements", "privileged", "cache_to", "ulimits")
 """Keys for which the Engine API's classic builder has no place; said, never dropped in silence."""
+ONLY_EMBEDDED = ("secrets", "ssh")
+"""Keys that our own engine takes besides (run/buildinputs)."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
-_STEP = re.compile(r"Step \d+/\d+ : (.*)")
+_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _CERTIFICATE_SIGNS = (
     "self-signed certificate",
     "self signed certificate",
@@ -62,19 +66,24 @@ async def build(
     name: str,
     *,
     ensure_base: Callable[[str], Awaitable[None]],
+    fetch: Callable[[str], Awaitable[bool]],
     no_cache: bool = False,
     arguments: Mapping[str, str | None] | None = None,
     quiet: bool = False,
+    memory: int | None = None,
 ) -> str:
     """Build `service` as `name` and return the image's id.
 
-    `ensure_base` is awaited with every image that the Dockerfile starts from. `arguments` are
-    `--build-arg`; they win over the model's. Raises `BuildError`.
+    `ensure_base` is awaited with every image that the Dockerfile starts from, `fetch` with every one of
+    `cache_from`, which tells whether it is there. `arguments` are `--build-arg`; they win over the model's;
+    `memory`, in bytes, limits each step. Raises `BuildError`.
     """
     recipe = service.build
     assert recipe is not None
     where = place(session.project, f"services.{service.name}.build")
-    ignored = [key for key in NOT_PASSED_ON if getattr(recipe, key)]
+    embedded = session.engine.kind == "embedded"
+    left_out = NOT_PASSED_ON if embedded else (*ONLY_EMBEDDED, *NOT_PASSED_ON)
+    ignored = [key for key in left_out if getattr(recipe, key)]
     if ignored:
         keys = ", ".join(f"build.{key}" for key in ignored)
         session.emit(
@@ -85,31 +94,39 @@ async def build(
     session.emit(Progress(name, "Building"))
     for reference in _bases(packed.dockerfile_text, values, recipe, where):
         await ensure_base(reference)
-    headers = _ca_headers(session, name)
+    cache_from = [] if no_cache else await _cache_from(session, service, recipe, fetch)
     tags = [name, *recipe.tags]
     try:
-        async for message in session.engine.build(
-            packed.stream(),
-            tag=tags,
-            dockerfile=packed.dockerfile,
-            buildargs=values,
-            target=recipe.target,
-            labels={
-                **recipe.labels,
-                labels.PROJECT: session.project.name,
-                labels.SERVICE: service.name,
-                labels.VERSION: labels.COMPOSE_VERSION,
-            },
-            nocache=no_cache or recipe.no_cache,
-            network=recipe.network,
-            extra_hosts=[f"{host}:{ip}" for host, ips in recipe.extra_hosts.items() for ip in ips],
-            cache_from=recipe.cache_from,
-            shm_size=recipe.shm_size or None,
-            platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
-            headers=headers,
-        ):
-            for line in () if quiet else printed(str(message.get("stream", ""))):
-                session.emit(Output(name, line))
+        async with AsyncExitStack() as held:
+            headers = _ca_headers(session, name)
+            if embedded:
+                headers |= await held.enter_async_context(buildinputs.headers(session, service, recipe))
+            async for message in session.engine.build(
+                packed.stream(),
+                tag=tags,
+                dockerfile=packed.dockerfile,
+                buildargs=values,
+                target=recipe.target,
+                labels={
+                    **recipe.labels,
+                    labels.PROJECT: session.project.name,
+                    labels.SERVICE: service.name,
+                    labels.VERSION: labels.COMPOSE_VERSION,
+                    labels.BUILDER: "classic",
+                },
+                nocache=no_cache or recipe.no_cache,
+                network=recipe.network,
+                extra_hosts=[f"{host}:{ip}" for host, ips in recipe.extra_hosts.items() for ip in ips],
+                cache_from=cache_from,
+                shm_size=recipe.shm_size or None,
+                platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
+                memory=memory,
+                headers=headers,
+            ):
+                for line in () if quiet else printed(str(message.get("stream", ""))):
+                    session.emit(Output(name, line))
+                    if (stage := _STEP.match(line)) is not None:
+                        session.emit(Stage(name, int(stage[1]), int(stage[2]), stage[3]))
     except BuildFailed as error:
         step = _failed_step(packed, error.output)
         raise _failed(session, service, error.message + step, error.output, where) from error
@@ -117,6 +134,28 @@ async def build(
         raise _failed(session, service, error.message, (), where) from error
     session.emit(Progress(name, "Built", "done"))
     return await image_id(session.engine, name)
+
+
+async def _cache_from(
+    session: Session, service: Service, recipe: Build, fetch: Callable[[str], Awaitable[bool]]
+) -> list[str]:
+    """Those of `cache_from` that are images and here: the classic builder uses no cache at all beside one that is
+    missing. `type=registry,ref=...` is BuildKit's way to say the same.
+    """
+    found = []
+    for entry in recipe.cache_from:
+        fields = dict(part.partition("=")[::2] for part in entry.split(","))
+        reference = fields.get("ref", "") if fields.get("type") == "registry" else entry
+        if not reference or "=" in reference:
+            session.emit(
+                Note(
+                    f"service {service.name}: build.cache_from {entry} is no image, and left out",
+                    warning=True,
+                )
+            )
+        elif await fetch(reference):
+            found.append(reference)
+    return found
 
 
 def _arguments(session: Session, recipe: Build, more: Mapping[str, str | None]) -> dict[str, str]:
@@ -155,7 +194,7 @@ def _failed_step(packed: contexts.Packed, output: tuple[str, ...]) -> str:
     announced = [found for line in output if (found := _STEP.match(line))]
     if not announced:
         return ""
-    text = " ".join(announced[-1][1].split())
+    text = " ".join(announced[-1][3].split())
     dockerfile = parse(packed.dockerfile_text)
     every = [one for stage in dockerfile.stages for one in (stage.start, *stage.instructions)]
     lines = [one.line for one in every if " ".join(one.text.split()) == text]

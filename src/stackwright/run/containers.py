@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -16,16 +15,13 @@ from stackwright.plan.decide import Decision, shares
 from stackwright.plan.observed import Container
 from stackwright.run import inject
 from stackwright.run.errors import PortTaken, RunError
-from stackwright.run.events import Note, Progress
+from stackwright.run.events import Progress
 from stackwright.run.session import Session, containers, place
+from stackwright.run.stopping import patiently
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """The name that engines give to a volume without one."""
 _PORT = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[?::\]?):(\d{1,5})|port (\d{1,5})")
-
-
-DEAF_SECONDS = 1.0
-"""Who needs longer than this to stop, and is killed then, is worth a word."""
 
 
 def subject(name: str) -> str:
@@ -52,6 +48,7 @@ async def create(
     inherited: tuple[mounts.Inherited, ...] = (),
     extra_labels: dict[str, str] | None = None,
     display: str | None = None,
+    volumes_from: str = "",
     **request: bool,
 ) -> str:
     """Create one container (not started) and return its id."""
@@ -73,6 +70,7 @@ async def create(
         namespaces=await namespace_ids(session, service),
         inherited=inherited,
         api_version=session.engine.api_version,
+        volumes_from=volumes_from,
         **request,
     )
     made = bodies.body(project, service, wanted)
@@ -125,7 +123,7 @@ async def carry_out(
             number=decision.number,
             image_id=image_id,
             inherited=() if renew_volumes else await anonymous_volumes(session, old),
-            extra_labels={labels.REPLACE: old.name},
+            extra_labels={labels.REPLACE: old.name.removeprefix(f"{session.project.name}-")},
             display=name,
         )
     if decision.action == "remove":
@@ -144,9 +142,11 @@ async def restore_name(session: Session, decision: Decision, container: str) -> 
     old = decision.container
     if old is None or decision.action not in ("keep", "start") or labels.REPLACE not in old.labels:
         return
-    proper = old.labels[labels.REPLACE]
-    if old.name != proper:
-        await session.engine.rename_container(container, proper)
+    proper = labels.replaces(session.project.name, old.labels[labels.REPLACE])
+    if old.name not in proper:
+        service = session.project.services[old.service]
+        name = labels.container_name(session.project.name, service, old.number)
+        await session.engine.rename_container(container, name)
 
 
 async def _discard_leftover(session: Session, name: str) -> None:
@@ -158,7 +158,8 @@ async def swap(session: Session, decision: Decision, made: str, timeout: int | N
     """Put a replacement into the place of the old container: stop and remove that, take its name."""
     old = decision.container
     assert old is not None
-    await session.engine.stop_container(old.id, timeout=timeout)
+    request = session.engine.stop_container(old.id, timeout=timeout)
+    await patiently(session, old.id, old.name, request, timeout)
     await session.engine.remove_container(old.id, force=True)
     await session.engine.rename_container(made, decision.name)
     session.emit(Progress(subject(decision.name), "Recreated", "done"))
@@ -210,24 +211,10 @@ async def stop(session: Session, one: Container, timeout: int | None) -> None:
     if not one.running:
         return
     session.emit(Progress(subject(one.name), "Stopping"))
-    begun = time.monotonic()
     with suppress(NotFound):
-        await session.engine.stop_container(one.id, timeout=timeout)
-        if (waited := time.monotonic() - begun) > DEAF_SECONDS:
-            await _explain_deaf(session, one, waited)
+        request = session.engine.stop_container(one.id, timeout=timeout)
+        await patiently(session, one.id, one.name, request, timeout)
     session.emit(Progress(subject(one.name), "Stopped", "done"))
-
-
-async def _explain_deaf(session: Session, one: Container, waited: float) -> None:
-    """A process that had to be killed after its whole grace period: say so, and what mends it."""
-    state = await session.engine.inspect_container(one.id)
-    if state["State"].get("ExitCode") != 137:
-        return
-    signal = state["Config"].get("StopSignal") or "SIGTERM"
-    mend = "let it handle the signal"
-    if not (state.get("HostConfig") or {}).get("Init"):
-        mend += ", start it with exec, or set init: true"
-    session.emit(Note(f"{one.name} ignored {signal} for {waited:.0f} s and was killed: {mend}"))
 
 
 async def remove(session: Session, one: Container, *, volumes: bool = False, force: bool = True) -> None:

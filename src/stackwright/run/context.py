@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import itertools
 import os
 import secrets
 import stat
-import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackwright.dockerfile import DockerfileError, DockerIgnore
 from stackwright.model.types import Build
+from stackwright.run import tarring
 from stackwright.run.errors import RunError, Unsupported
+from stackwright.run.tarring import Entry
 
-PIECE = 1 << 18
 REMOTE = ("http://", "https://", "git://", "git@", "ssh://", "github.com/", "docker-image://")
 
 
@@ -34,51 +34,11 @@ class Packed:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The tar, piece by piece; files are read while it is sent."""
-        buffer = _Buffer()
-        with tarfile.open(fileobj=buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-            for path in self.files:
-                await asyncio.to_thread(_add, tar, self.folder, path)
-                if buffer.size > PIECE:
-                    yield buffer.take()
-            for name, content in self.extra:
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(content), 0o644
-                tar.addfile(member, io.BytesIO(content))
-        yield buffer.take()
-
-
-class _Buffer(io.RawIOBase):
-    """What tarfile has written and nobody has taken yet."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self.size = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        part = bytes(data)  # type: ignore[call-overload]
-        self._parts.append(part)
-        self.size += len(part)
-        return len(part)
-
-    def take(self) -> bytes:
-        """Everything since the last call."""
-        data, self._parts, self.size = b"".join(self._parts), [], 0
-        return data
-
-
-def _add(tar: tarfile.TarFile, folder: Path, path: Path) -> None:
-    member = tar.gettarinfo(path, arcname=str(path.relative_to(folder)))
-    # Builds must not depend on who checked the files out.
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    if member.isreg():
-        with path.open("rb") as file:
-            tar.addfile(member, file)
-    else:
-        tar.addfile(member)
+        files = (Entry(str(path.relative_to(self.folder)), path) for path in self.files)
+        extra = (Entry(name, content=content) for name, content in self.extra)
+        # Builds must not depend on who checked the files out: all of it is root's.
+        async for piece in tarring.stream(itertools.chain(files, extra), owner=(0, 0)):
+            yield piece
 
 
 async def pack(recipe: Build, where: str) -> Packed:

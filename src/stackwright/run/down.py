@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from stackwright.engine.errors import Conflict, NotFound
@@ -23,19 +24,30 @@ async def end(
     discard: bool,
     timeout: int | None = None,
     volumes: bool = False,
+    networks: tuple[str, ...] = (),
 ) -> None:
-    """Stop containers, and remove them with `discard`; `timeout` in seconds, None for their own."""
+    """Stop containers, and remove them with `discard`, and `networks` then; `timeout` in seconds, None for their own."""
 
-    async def one(container: Container) -> None:
+    async def halt(container: Container) -> None:
         await pre_stop(session, container)
         await containers.stop(session, container, timeout)
-        if discard:
-            await containers.remove(session, container, volumes=volumes)
+
+    async def discard_(container: Container) -> None:
+        await containers.remove(session, container, volumes=volumes)
 
     async def perform(step: Step) -> None:
-        await together([partial(one, container) for container in step.containers])
+        if step.kind == "disconnect":
+            await resources.remove_network(session, step.subject)
+            return
+        do = halt if step.kind == "halt" else discard_
+        await together([partial(do, container) for container in step.containers])
 
-    await execute(graphs.halt(found, discard=discard), perform)
+    held = (
+        session.engine.kind != "embedded"
+    )  # Docker lets go of a network a moment after the stop, Podman never
+    await execute(
+        graphs.halt(found, discard=discard, networks=networks, held=held), perform, limit=session.parallel
+    )
 
 
 async def pre_stop(session: Session, container: Container) -> None:
@@ -72,19 +84,19 @@ async def down(
     carries the project's name goes. Returns False when there was nothing to do.
     """
     project = session.project
-    everything = await list_containers(session.engine, project.name)
-    found = [one for one in everything if _wanted(one, session, services, remove_orphans, known)]
-    await end(session, found, discard=True, timeout=timeout, volumes=True)
-    did = bool(found)
-    if services:
-        return did
     filters = labels.project_filter(project.name)
-    networks = [one["Name"] for one in await session.engine.list_networks(filters=filters)]
+    async with asyncio.TaskGroup() as group:
+        everything = group.create_task(list_containers(session.engine, project.name))
+        listed = group.create_task(session.engine.list_networks(filters=filters))
+    found = [one for one in everything.result() if _wanted(one, session, services, remove_orphans, known)]
+    networks = () if services else tuple(sorted({one["Name"] for one in listed.result()}))
     if known and not remove_orphans:
         mine = {one.name for one in project.networks.values() if not one.external}
-        networks = [name for name in networks if name in mine]
-    await together([partial(resources.remove_network, session, name) for name in sorted(networks)])
-    did = did or bool(networks)
+        networks = tuple(name for name in networks if name in mine)
+    await end(session, found, discard=True, timeout=timeout, volumes=True, networks=networks)
+    did = bool(found or networks)
+    if services:
+        return did
     if volumes:
         names = [one["Name"] for one in await session.engine.list_volumes(filters=filters)]
         await together([partial(resources.remove_volume, session, name) for name in sorted(names)])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
 class RunError(Exception):
@@ -49,14 +49,15 @@ class Unsupported(RunError):
     code = "run.unsupported"
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """What is known about a container that failed."""
 
     exit_code: int | None = None
     meaning: str = ""
     probes: list[str] = field(default_factory=list)
+    dependents: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
 
 class ServiceFailed(RunError):

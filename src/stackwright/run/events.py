@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 State = Literal["working", "done", "warning", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Something changed its state. `subject` is `Container demo-db-1`, `Network demo_default`..."""
 
     subject: str
@@ -19,8 +19,7 @@ class Progress:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """A part of a pull: `part` is the layer; sizes in bytes, 0 when unknown."""
 
     subject: str
@@ -30,23 +29,37 @@ class Transfer:
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Stage(Struct, frozen=True):
+    """How far a build is: step `current` of `total`, and what it does."""
+
+    subject: str
+    current: int
+    total: int
+    text: str
+
+
+class Held(Struct, frozen=True):
+    """Something is made and waits; `reason` is the planner's, such as `db: healthy`."""
+
+    subject: str
+    reason: str
+
+
+class Output(Struct, frozen=True):
     """A line that a build printed."""
 
     subject: str
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A sentence for the user; a warning if `warning`."""
 
     text: str
     warning: bool = False
 
 
-Event = Progress | Transfer | Output | Note
+Event = Progress | Transfer | Stage | Held | Output | Note
 Sink = Callable[[Event], None]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from stackwright.plan.graph import Graph, Step
@@ -13,24 +14,36 @@ from stackwright.run.timeline import Span, Timeline
 Perform = Callable[[Step], Awaitable[None]]
 
 
-async def execute(graph: Graph, perform: Perform, timeline: Timeline | None = None) -> None:
+WAITS = frozenset({"ready"})
+"""Kinds of steps that only wait: they never use up a place of `limit`."""
+
+
+async def execute(
+    graph: Graph, perform: Perform, timeline: Timeline | None = None, *, limit: int = 0
+) -> None:
     """Perform all steps. The first failure cancels the rest and is raised as it is.
 
     `timeline` gets a span for each step. A need that is not in the graph counts as fulfilled.
+    `limit`: how many steps are worked on at the same time, 0 for any number.
     """
     finished = {name: asyncio.Event() for name in graph}
+    places = _places(limit)
 
     async def one(step: Step) -> None:
         for need in step.needs:
             if need in finished:
                 await finished[need].wait()
+        async with nullcontext() if step.kind in WAITS else places:
+            await timed(step)
+        finished[step.id].set()
+
+    async def timed(step: Step) -> None:
         begun = time.monotonic()
         try:
             await perform(step)
         finally:
             if timeline is not None:
                 timeline.add(Span(step.id, step.kind, step.subject, begun, time.monotonic(), step.needs))
-        finished[step.id].set()
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -40,12 +53,23 @@ async def execute(graph: Graph, perform: Perform, timeline: Timeline | None = No
         raise first_failure(failures) from None
 
 
-async def together(calls: Iterable[Callable[[], Coroutine[Any, Any, object]]]) -> None:
-    """Run coroutine functions side by side; the first failure cancels the rest and is raised as it is."""
+def _places(limit: int) -> AbstractAsyncContextManager[object]:
+    return asyncio.Semaphore(limit) if limit > 0 else nullcontext()
+
+
+async def together(calls: Iterable[Callable[[], Coroutine[Any, Any, object]]], *, limit: int = 0) -> None:
+    """Run coroutine functions side by side, at most `limit` at a time (0: all of them); the first failure cancels
+    the rest and is raised as it is."""
+    places = _places(limit)
+
+    async def one(call: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        async with places:
+            await call()
+
     try:
         async with asyncio.TaskGroup() as group:
             for call in calls:
-                group.create_task(call())
+                group.create_task(one(call))
     except BaseExceptionGroup as failures:
         raise first_failure(failures) from None
 

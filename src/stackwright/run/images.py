@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from datetime import datetime
+
+from msgspec import Struct, field
 
 from stackwright.engine.client import split_reference
 from stackwright.engine.errors import PullFailed
 from stackwright.model.types import Service
 from stackwright.plan.labels import image_name
-from stackwright.run.errors import ImageMissing
+from stackwright.run.errors import ImageMissing, RunError
 from stackwright.run.events import Note, Output, Progress, Transfer, printed
 from stackwright.run.session import Session, image_id, place
 
 
-@dataclass(slots=True)
-class Images:
+class Images(Struct):
     """Ensures images once each per command, however many services share them.
 
     `pull`: always, missing, never, or None for each service's own `pull_policy`.
@@ -30,6 +33,8 @@ class Images:
     quiet_pull: bool = False
     quiet_build: bool = False
     build_args: dict[str, str | None] = field(default_factory=dict)
+    memory: int | None = None
+    """Bytes that a build step may use, None for any number."""
     _running: dict[str, asyncio.Task[str]] = field(default_factory=dict)
 
     async def _once(self, key: str, work: Callable[[], Awaitable[str]]) -> str:
@@ -43,34 +48,50 @@ class Images:
             task.cancel()
             raise
 
+    async def forecast(self, service: Service, known: str) -> tuple[str, str]:
+        """What `ensure` would do and why: `build`, `pull`, `missing`, or nothing, empty. `known`: the local id."""
+        policy = self.pull or service.pull_policy or "missing"
+        if service.build is not None:
+            if self.build is False:
+                return ("", "") if known else ("missing", "not built, and --no-build was given")
+            if self.build or policy == "build":
+                return "build", "--build" if self.build else "pull_policy is build"
+            return ("", "") if known else ("build", "not on the engine")
+        if not known:
+            if policy == "never":
+                return "missing", "not on the engine, and pull_policy is never"
+            return "pull", "not on the engine"
+        return ("pull", f"pull policy is {policy}") if await self._is_due(service, policy) else ("", "")
+
+    async def _is_due(self, service: Service, policy: str) -> bool:
+        """Whether a local image is pulled again: always, or as old as `daily`, `weekly`, `every_12h` say."""
+        period = PERIODS.get(policy)
+        if period is None and policy.startswith("every_"):
+            period = _every(self.session, service, policy)
+        if period is None:
+            return policy == "always"
+        image = await self.session.engine.inspect_image(image_name(self.session.project.name, service))
+        tagged = str((image.get("Metadata") or {}).get("LastTagTime") or "")
+        return _age(str(image.get("Created")) if tagged[:4] in ("", "0001") else tagged) > period
+
     async def ensure(self, service: Service, known: str = "") -> str:
         """The image's id, after pulling or building it if that is needed. `known`: its id, if observed."""
         name = image_name(self.session.project.name, service)
-        policy = self.pull or service.pull_policy or "missing"
-        if service.build is not None:
-            if self._must_build(policy, known):
-                return await self._once(f"build:{name}", lambda: self._build(service, name))
-            if not known:
-                raise ImageMissing(
-                    f"image {name} of service {service.name} is not built",
-                    hint="leave out --no-build",
-                    place=place(self.session.project, f"services.{service.name}.build"),
-                )
-            return known
-        if known and policy not in ("always",):
+        what, why = await self.forecast(service, known)
+        if what == "build":
+            return await self._once(f"build:{name}", lambda: self._build(service, name))
+        if what == "missing" and service.build is not None:
+            raise ImageMissing(
+                f"image {name} of service {service.name} is not built",
+                hint="leave out --no-build",
+                place=place(self.session.project, f"services.{service.name}.build"),
+            )
+        if not what:
             return known
         where = place(self.session.project, f"services.{service.name}.image")
-        if policy == "never":
-            raise ImageMissing(
-                f"image {name} of service {service.name} is not on the engine, and pull_policy is never",
-                place=where,
-            )
-        return await self.reference(name, service.platform, where=where, refresh=policy == "always")
-
-    def _must_build(self, policy: str, known: str) -> bool:
-        if self.build is False:
-            return False
-        return bool(self.build) or policy == "build" or not known
+        if what == "missing":
+            raise ImageMissing(f"image {name} of service {service.name} is {why}", place=where)
+        return await self.reference(name, service.platform, where=where, refresh=bool(known))
 
     async def reference(
         self, name: str, platform: str = "", *, where: str = "", refresh: bool = False
@@ -104,7 +125,8 @@ class Images:
     async def _pull(self, name: str, platform: str) -> None:
         emit = self.session.emit
         emit(Progress(name, "Pulling"))
-        async for message in self.session.engine.pull(name, platform=platform or None):
+        auth = await self.session.credentials.of(name)
+        async for message in self.session.engine.pull(name, platform=platform or None, auth=auth):
             if "id" in message and not self.quiet_pull:
                 detail = message.get("progressDetail") or {}
                 emit(
@@ -178,10 +200,52 @@ class Images:
             service,
             name,
             ensure_base=base,
+            fetch=self._for_cache,
             no_cache=self.no_cache,
             arguments=self.build_args,
             quiet=self.quiet_build,
+            memory=self.memory,
         )
+
+    async def _for_cache(self, name: str) -> bool:
+        """Have an image that a build may take steps from; whether it is there."""
+        if await image_id(self.session.engine, name):
+            return True
+        try:
+            await self._once(f"cache:{name}", lambda: self._fetched(name))
+        except PullFailed as error:
+            self.session.emit(Progress(name, "Not there", "warning", error.message))
+            return False
+        return True
+
+    async def _fetched(self, name: str) -> str:
+        await self._pull(name, "")
+        return await image_id(self.session.engine, name)
+
+
+PERIODS = {"daily": 86400.0, "weekly": 7 * 86400.0}
+"""Pull policies that are a time, in seconds; `every_<duration>` is the third."""
+
+
+def _every(session: Session, service: Service, policy: str) -> float:
+    """Seconds of `every_12h`, also with days and weeks: `every_2d`, `every_1w` (Compose Spec, pull_policy)."""
+    units = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+    parts = re.findall(r"(\d+)([wdhms])", policy.removeprefix("every_"))
+    if not parts or "".join(number + unit for number, unit in parts) != policy.removeprefix("every_"):
+        raise RunError(
+            f'service {service.name}: pull_policy "{policy}" is not understood',
+            hint="write every_12h, every_2d or every_1w",
+            place=place(session.project, f"services.{service.name}.pull_policy"),
+        )
+    return sum(int(number) * units[unit] for number, unit in parts)
+
+
+def _age(stamp: str) -> float:
+    """Seconds since an RFC 3339 time; without one, for ever."""
+    try:
+        return time.time() - datetime.fromisoformat(stamp[:19] + "+00:00").timestamp()
+    except ValueError:
+        return float("inf")
 
 
 def _instead(name: str) -> str | None:

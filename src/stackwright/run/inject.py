@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-import tarfile
 from pathlib import Path
 
 from stackwright.model.types import Service
@@ -18,6 +17,8 @@ async def files(session: Session, service: Service, container: str) -> None:
     entries = mounts.injected(session.project, service)
     if not entries:
         return
+    import tarfile  # with its compressors, a tenth of a small command's start
+
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for entry in entries:

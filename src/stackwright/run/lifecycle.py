@@ -11,7 +11,7 @@ from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import Step
 from stackwright.plan.observed import Container
-from stackwright.run import containers, readiness
+from stackwright.run import containers, prestart, readiness
 from stackwright.run.containers import subject
 from stackwright.run.down import end, pre_stop
 from stackwright.run.errors import RunError
@@ -20,6 +20,7 @@ from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.session import Session, check_services
 from stackwright.run.session import containers as list_containers
+from stackwright.run.stopping import patiently
 from stackwright.run.up import hooks
 from stackwright.run.watch import watching
 
@@ -66,6 +67,7 @@ async def start(
 
         async def perform(step: Step) -> None:
             if step.kind == "start":
+                await _before(session, step)
                 await together([partial(_start, session, one) for one in step.containers if not one.running])
                 return
             for one in step.containers:
@@ -79,7 +81,7 @@ async def start(
 
         try:
             async with asyncio.timeout(wait_timeout):
-                await execute(graph, perform)
+                await execute(graph, perform, limit=session.parallel)
         except TimeoutError:
             raise RunError(f"the services are not ready after {wait_timeout} s (--wait-timeout)") from None
 
@@ -119,6 +121,13 @@ def start_graph(session: Session, found: dict[str, list[Container]], *, wait: bo
     return {step.id: step for step in steps}
 
 
+async def _before(session: Session, step: Step) -> None:
+    service = session.project.services.get(step.subject)
+    if service is not None and service.pre_start:
+        idle = [one.id for one in step.containers if not one.running]
+        await prestart.run(session, service, idle, scaling=len(idle) < len(step.containers))
+
+
 async def _start(session: Session, one: Container) -> None:
     service = session.project.services.get(one.service, Service(name=one.service))
     await containers.start(session, service, one.id, one.name)
@@ -150,7 +159,8 @@ async def restart(
     async def one(container: Container) -> None:
         session.emit(Progress(subject(container.name), "Restarting"))
         await pre_stop(session, container)
-        await session.engine.restart_container(container.id, timeout=timeout)
+        request = session.engine.restart_container(container.id, timeout=timeout)
+        await patiently(session, container.id, container.name, request, timeout)
         session.emit(Progress(subject(container.name), "Started", "done"))
 
     async def perform(step: Step) -> None:
@@ -161,7 +171,7 @@ async def restart(
         service = session.project.services.get(name, Service(name=name))
         needs = tuple(f"start:{other}" for other in service.depends_on if other in found)
         steps[f"start:{name}"] = Step(f"start:{name}", "start", name, needs, containers=tuple(group))
-    await execute(steps, perform)
+    await execute(steps, perform, limit=session.parallel)
 
 
 async def kill(
@@ -185,7 +195,7 @@ async def kill(
 
 
 async def freeze(session: Session, services: tuple[str, ...], *, frozen: bool, known: bool = True) -> None:
-    """Pause or unpause containers."""
+    """Pause or unpause containers. Raises the engine's error when there are some, and all of them are so already."""
     engine = session.engine
     state = "running" if frozen else "paused"
 
@@ -193,5 +203,6 @@ async def freeze(session: Session, services: tuple[str, ...], *, frozen: bool, k
         await (engine.pause_container if frozen else engine.unpause_container)(container.id)
         session.emit(Progress(subject(container.name), "Paused" if frozen else "Unpaused", "done"))
 
-    found = await members(session, services, known=known)
-    await together([partial(one, container) for container in found if container.state == state])
+    found = [one for one in await members(session, services, known=known) if one.running]
+    fitting = [one for one in found if one.state == state]
+    await together([partial(one, container) for container in fitting or found])

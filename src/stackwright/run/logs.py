@@ -7,17 +7,18 @@ import heapq
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineError, NotFound
 from stackwright.plan import labels
 from stackwright.plan.observed import Container
+from stackwright.run.absence import patiently
 from stackwright.run.session import containers as list_containers
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of output. `time` is the engine's RFC 3339 text with nanoseconds."""
 
     container: Container
@@ -26,8 +27,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A container's process ended."""
 
     container: Container
@@ -100,12 +100,17 @@ class Follower:
         until_ended: bool = True,
         joined_since: float | None = None,
         linger: float = 0.3,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.engine, self.project, self.wanted, self.show = engine, project, wanted, show
         self.until_ended = until_ended
+        self.tell = tell
+        """Hears of an engine that goes away and comes back."""
         self.linger = linger  # seconds: who is being restarted or replaced is not running for a moment
         self.last: dict[str, str] = {}
-        """Container id to the time of its last line shown, for who continues after a history."""
+        """Container id to the time of its last line shown."""
+        self._same: dict[str, int] = {}
+        """How many lines of that time were shown."""
         self.codes: dict[str, int] = {}
         """Container name to its last exit code."""
         self._joined_since = joined_since if joined_since is not None else time.time()
@@ -140,13 +145,21 @@ class Follower:
 
             raise first_failure(failures) from None
 
+    def shown(self, line: Line) -> None:
+        """A line that somebody has shown already, in their order: the output goes on after it."""
+        container = line.container.id
+        same = self.last.get(container) == line.time
+        self._same[container] = self._same.get(container, 0) + 1 if same else 1
+        self.last[container] = line.time
+
     def expect(self, started: set[str]) -> None:
         """These containers were started: show them even if they have ended before anybody looked."""
         self._started |= started - set(self.last)
         self._changed.set()
 
     async def _attach(self, group: asyncio.TaskGroup) -> bool:
-        found = [one for one in await list_containers(self.engine, self.project) if self.wanted(one)]
+        listed = await patiently(self.engine, self.tell, lambda: list_containers(self.engine, self.project))
+        found = [one for one in listed if self.wanted(one)]
         for one in found:
             # Who was started since we joined is read to its end also if that came between two looks.
             if one.id not in self._tasks and (one.state in ("running", "paused") or one.id in self._started):
@@ -155,14 +168,17 @@ class Follower:
         return any(one.running for one in found)
 
     async def _follow(self, one: Container) -> None:
-        since = _next(self.last[one.id]) if one.id in self.last else f"{self._joined_since:.9f}"
-        self.last.setdefault(one.id, "")
-        if not self.last[one.id]:
-            since = f"{self._joined_since:.9f}"
+        last = self.last.setdefault(one.id, "")
+        since = _next(last) if last else f"{self._joined_since:.9f}"
+        # Podman tells whole seconds only: those lines of the last second that were shown come again.
+        again = self._same.get(one.id, 0) if last and "." not in last else 0
         try:
             async for line in lines(self.engine, one, follow=True, since=since):
+                if again and line.time == last:
+                    again -= 1
+                    continue
                 # Lines of one moment share their time: nothing is dropped by it, `since` did that.
-                self.last[one.id] = line.time
+                self.shown(line)
                 self.show(line)
             await self._ended(one)
         except EngineError:
@@ -208,7 +224,7 @@ class Follower:
 
 
 def _next(stamp: str) -> str:
-    """The engine's `since` for everything after an RFC 3339 time with nanoseconds."""
+    """The engine's `since` for everything after an RFC 3339 time with nanoseconds, or from a whole second on."""
     if not stamp:
         return "0"
     from datetime import UTC, datetime
@@ -216,5 +232,5 @@ def _next(stamp: str) -> str:
     seconds, _, fraction = stamp.removesuffix("Z").partition(".")
     moment = datetime.fromisoformat(seconds[:19]).replace(tzinfo=UTC)
     digits = "".join(char for char in fraction if char.isdigit())[:9].ljust(9, "0")
-    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(digits) + 1
+    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(digits) + (1 if fraction else -1)
     return f"{nanoseconds // 1_000_000_000}.{nanoseconds % 1_000_000_000:09d}"

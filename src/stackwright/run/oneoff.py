@@ -19,6 +19,7 @@ from stackwright.plan.observed import Container
 from stackwright.run import containers
 from stackwright.run.attach import converse
 from stackwright.run.errors import RunError
+from stackwright.run.events import Progress
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe
 from stackwright.run.session import containers as list_containers
@@ -70,10 +71,33 @@ async def running_container(session: Session, service: str, index: int) -> Conta
     return found[0]
 
 
+async def service_containers(
+    session: Session, service: str, index: int, *, oneoff: bool = False
+) -> list[Container]:
+    """The service's containers, running or not, or number `index` of them; those of `run` with `oneoff`.
+
+    Raises `RunError` when there is none.
+    """
+    found = [
+        one
+        for one in await list_containers(session.engine, session.project.name)
+        if one.service == service and (oneoff or not one.oneoff) and (not index or one.number == index)
+    ]
+    if not found:
+        if session.project.services:
+            check_services(session, (service,))
+        number = f" #{index}" if index else ""
+        raise RunError(f'service "{service}"{number} has no container', hint="create it with up or create")
+    return found
+
+
 async def execute(session: Session, service: str, command: Command) -> int:
     """`exec`: run the command in a running container; returns its exit code."""
     container = await running_container(session, service, command.index)
     engine = session.engine
+    if session.dry:
+        session.emit(Progress(containers.subject(container.name), "Exec", "done", " ".join(command.words)))
+        return 0
     exec_id = await engine.create_exec(
         container.id,
         {
@@ -128,7 +152,7 @@ async def run(session: Session, name: str, command: Command) -> int:
     observed = await observe(session, {image})
     image_id = await images.ensure(service, observed.images.get(image, ""))
     slug = secrets.token_hex(32)
-    shown = command.name or service.container_name or f"{project.name}-{name}-run-{slug[:12]}"
+    shown = command.name or service.container_name or labels.joined(project.name, name, "run", slug[:12])
     container = await containers.create(
         session,
         service,
@@ -142,6 +166,9 @@ async def run(session: Session, name: str, command: Command) -> int:
         stdin=command.stdin and not command.detach,
         aliases=command.use_aliases,
     )
+    if session.dry:
+        session.emit(Progress(containers.subject(shown), "Run", "done", " ".join(service.command or [])))
+        return 0
     if command.detach:
         await containers.start(session, service, container, shown)
         return 0

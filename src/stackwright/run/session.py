@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from stackwright.engine.client import EngineClient
 from stackwright.model.project import Project
 from stackwright.plan import labels
 from stackwright.plan.observed import Container, Observed
 from stackwright.run.errors import NoSuchService
-from stackwright.run.events import Event, Sink, ignore
+from stackwright.run.events import Event, Note, Sink, ignore
+
+if TYPE_CHECKING:
+    from stackwright.engine.credentials import Credentials
 
 ImageSource = Literal["auto", "registry", "recipe"]
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """One command on one project. `environ` is the environment of the command."""
 
     engine: EngineClient
@@ -25,8 +28,24 @@ class Session:
     sink: Sink = ignore
     images: ImageSource = "auto"
     host_ca: bool = True
+    engine_health: bool = False
+    """Only the engine's own verdict makes a service healthy: no probes of ours."""
     environ: Mapping[str, str] = field(default_factory=dict)
     environment_files: tuple[str, ...] = ()
+    parallel: int = 0
+    """How much is done side by side; 0 for no limit."""
+    dry: bool = False
+    """Nothing is changed: the engine is a `DryEngine`, and nobody waits for what will not come."""
+    _credentials: Credentials | None = None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What `docker login` has left for registries."""
+        if self._credentials is None:
+            from stackwright.engine.credentials import Credentials
+
+            self._credentials = Credentials(self.environ, lambda text: self.emit(Note(text, warning=True)))
+        return self._credentials
 
     def emit(self, event: Event) -> None:
         """Tell the user's side what happens."""
@@ -52,7 +71,7 @@ async def observe(session: Session, image_names: set[str]) -> Observed:
         ids = {name: group.create_task(image_id(engine, name)) for name in sorted(image_names)}
     return Observed(
         containers=found.result(),
-        networks=frozenset(one["Name"] for one in networks.result()),
+        networks={one["Name"]: str(one.get("Id") or "") for one in networks.result()},
         volumes=frozenset(one["Name"] for one in volumes.result()),
         images={name: task.result() for name, task in ids.items() if task.result()},
     )

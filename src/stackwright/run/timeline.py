@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 BOOT = "ready"
 """Spans of this kind are the services' own time: between start and ready."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """One step's time, in seconds of the monotonic clock, without its wait for other steps."""
 
     id: str
@@ -28,8 +28,7 @@ class Span:
         return self.end - self.begin
 
 
-@dataclass(slots=True)
-class Timeline:
+class Timeline(Struct):
     """The spans of one run."""
 
     begin: float = field(default_factory=time.monotonic)
@@ -88,8 +87,7 @@ def process_start() -> float:
     return now - max(0.0, age)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """Seconds: the whole run, the services' own boot on the critical path, and getting images."""
 
     total: float

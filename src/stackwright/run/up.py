@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 
-from stackwright.engine.errors import EngineError
+from msgspec import Struct, field, structs
+
+from stackwright.engine.errors import EngineError, EngineGone, EngineUnavailable
+from stackwright.model.project import Project
+from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.decide import Decision, Wish, decide
 from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
-from stackwright.run import containers, readiness, resources
+from stackwright.run import containers, prestart, readiness, resources
+from stackwright.run.absence import GOES_ON
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
-from stackwright.run.events import Note, Progress
+from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe, place
 from stackwright.run.session import containers as list_containers
+from stackwright.run.stopping import patiently
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
 
-@dataclass(slots=True)
-class Up:
+class Up(Struct):
     """One `up`. After `run`, `made` has each service's container ids by container name.
 
     `started` holds the ids of those that this run started.
@@ -41,15 +45,21 @@ class Up:
     started: set[str] = field(default_factory=set)
     _decisions: dict[str, list[Decision]] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
+    _gates: dict[str, str] = field(default_factory=dict)
     _wishes: dict[str, Wish] = field(default_factory=dict)
     _observed: Observed = field(default_factory=Observed)
     _watch: Watch = field(default_factory=Watch)
+    _healthy: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> Timeline:
         """Bring the services up. Raises what went wrong; what was made by then stays."""
         session, project = self.session, self.session.project
         check_services(session, self.options.services)
+        if not project.services:
+            raise RunError("no service selected", hint=_hidden(project))
         names = graphs.closure(project, self.options.services, no_deps=self.options.no_deps)
+        if self.options.no_deps:
+            project = self.session.project = without_dependencies(project, names)
         for refusal in refusals(project, dict(self.options.scale), names):
             where = place(project, refusal.path)
             raise Unsupported(refusal.message, hint=refusal.hint, place=where)
@@ -57,13 +67,18 @@ class Up:
         self._observed = await observe(session, wanted)
         self._wishes = graphs.wishes(project, self._observed, self.options, names)
         graph = graphs.up(project, self._observed, self.options)
+        self._gates = {step.subject: step.reason for step in graph.values() if step.kind == "start"}
         self._orphans()
         async with watching(session.engine, project.name) as self._watch:
             try:
-                await execute(graph, self._perform, self.timeline)
+                await execute(graph, self._perform, self.timeline, limit=session.parallel)
+            except (EngineGone, EngineUnavailable) as error:
+                error.hint = GOES_ON
+                raise
             except (RunError, EngineError):
                 await self._say_what_stays()
                 raise
+            await self._second_thoughts()
         self.timeline.close()
         return self.timeline
 
@@ -77,6 +92,15 @@ class Up:
             if states:
                 shown = ", ".join(states[:8]) + (f" and {len(states) - 8} more" if len(states) > 8 else "")
                 self.session.emit(Note(f"Left as they are: {shown} (down removes them)"))
+
+    async def _second_thoughts(self) -> None:
+        """The engine's later verdict counts: who passed our probe and is unhealthy by now has failed."""
+        for container, name in self._healthy.items():
+            if self._watch.verdict(container) == "unhealthy":
+                state = await self.session.engine.inspect_container(container)
+                why = "its health check failed" if state["State"].get("Running") else "it ended"
+                outcome = readiness.NotReady(why, state)
+                raise await explain(self.session, name, container, outcome)
 
     def _orphans(self) -> None:
         found = graphs.orphans(self.session.project, self._observed)
@@ -103,6 +127,8 @@ class Up:
         service = self.session.project.services[step.subject]
         known = self._observed.images.get(image_name(self.session.project.name, service), "")
         self._ids[step.subject] = await self.images.ensure(service, known)
+        if service.pre_start and not self.options.no_start:
+            await prestart.images(self.session, service, self.images)
 
     async def _converge(self, step: Step) -> None:
         name = step.subject
@@ -113,6 +139,10 @@ class Up:
             decisions = decide(
                 self.session.project, service, self._observed, self._ids[name], self._wishes[name]
             )
+        if any(one.action == "recreate" for one in decisions):
+            from stackwright.run.planning import in_detail
+
+            decisions = await in_detail(self.session, service, decisions, self._ids[name])
         self._decisions[name] = decisions
         made: dict[str, str] = {}
 
@@ -132,8 +162,16 @@ class Up:
             if decision.name in made:
                 await containers.restore_name(self.session, decision, made[decision.name])
         self.made[name] = dict(sorted(made.items()))
+        self._say_held(name, decisions)
         if self.options.no_start:
             await self._swap(name)
+
+    def _say_held(self, name: str, decisions: list[Decision]) -> None:
+        gates = self._gates.get(name, "")
+        if gates and not self.options.no_start:
+            for decision in decisions:
+                if decision.action in ("create", "recreate", "start"):
+                    self.session.emit(Held(containers.subject(decision.name), gates))
 
     async def _swap(self, name: str) -> None:
         replaced = [one for one in self._decisions[name] if one.action == "recreate"]
@@ -148,6 +186,8 @@ class Up:
         name = step.subject
         service = self.session.project.services[name]
         await self._swap(name)
+        if service.pre_start:
+            await self._before(service)
 
         async def one(decision: Decision) -> None:
             container = self.made[name].get(decision.name)
@@ -157,7 +197,8 @@ class Up:
                 self.session.emit(
                     Progress(containers.subject(decision.name), "Restarting", detail=decision.reason)
                 )
-                await self.session.engine.restart_container(container, timeout=self.timeout)
+                request = self.session.engine.restart_container(container, timeout=self.timeout)
+                await patiently(self.session, container, decision.name, request, self.timeout)
                 self.session.emit(Progress(containers.subject(decision.name), "Started", "done"))
                 return
             if decision.container is not None and decision.container.state == "paused":
@@ -168,6 +209,16 @@ class Up:
             await hooks(self.session, name, container)
 
         await together([partial(one, decision) for decision in self._decisions[name]])
+
+    async def _before(self, service: Service) -> None:
+        decisions = [one for one in self._decisions[service.name] if one.name in self.made[service.name]]
+        starting, running = [], False
+        for one in decisions:
+            alive = one.action != "recreate" and one.container is not None and one.container.running
+            running = running or alive
+            if not alive and one.action != "keep":  # a one-shot that completed is kept as it is
+                starting.append(self.made[service.name][one.name])
+        await prestart.run(self.session, service, starting, scaling=running)
 
     async def _ready(self, step: Step) -> None:
         name, session = step.subject, self.session
@@ -181,6 +232,8 @@ class Up:
             except readiness.NotReady as outcome:
                 session.emit(Progress(subject, "Error", "error", outcome.why))
                 raise await explain(session, name, container, outcome) from None
+            if text == "Healthy":
+                self._healthy[container] = name
             session.emit(Progress(subject, text, "done"))
 
         try:
@@ -194,6 +247,20 @@ class Up:
         for one in step.containers:
             await containers.stop(self.session, one, self.timeout)
             await containers.remove(self.session, one)
+
+
+def _hidden(project: Project) -> str:
+    """What would bring services up, where there are none."""
+    profiles = sorted({name for one in project.disabled_services.values() for name in one.profiles})
+    if profiles:
+        return f"every service belongs to a profile that is not active: --profile {profiles[0]}"
+    return "the file has no services"
+
+
+def without_dependencies(project: Project, names: list[str]) -> Project:
+    """The project of `--no-deps`: these services wait for nobody, and the label about it is empty."""
+    alone = {name: structs.replace(project.services[name], depends_on={}) for name in names}
+    return structs.replace(project, services={**project.services, **alone})
 
 
 async def hooks(session: Session, name: str, container: str) -> None:

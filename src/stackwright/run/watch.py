@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineError
 from stackwright.plan import labels
+
+_HEALTH = "health_status: "
 
 
 class Watch:
@@ -20,6 +23,22 @@ class Watch:
 
     def __init__(self) -> None:
         self._conditions: dict[str, asyncio.Event] = {}
+        self._verdicts: dict[str, str] = {}
+
+    def heard(self, message: dict[str, Any]) -> None:
+        """An event of the engine (Engine API: `SystemEvents`)."""
+        container = str(message.get("id") or message.get("Actor", {}).get("ID", ""))
+        action = str(message.get("Action") or message.get("status") or "")
+        if action.startswith(_HEALTH):
+            self._verdicts[container] = action.removeprefix(_HEALTH)
+        elif action == "start":
+            self._verdicts.pop(container, None)
+        if not action.startswith("exec_"):  # our own probes are no news
+            self.notify(container)
+
+    def verdict(self, container: str) -> str:
+        """What the engine said last about the container's health: healthy, unhealthy, or nothing yet."""
+        return self._verdicts.get(container, "")
 
     def notify(self, container: str) -> None:
         """Something happened to the container."""
@@ -48,7 +67,7 @@ async def watching(engine: EngineClient, project: str) -> AsyncIterator[Watch]:
         while True:
             with suppress(EngineError):
                 async for message in engine.events(filters=filters):
-                    watch.notify(str(message.get("id") or message.get("Actor", {}).get("ID", "")))
+                    watch.heard(message)
             await asyncio.sleep(0.2)
 
     task = asyncio.create_task(follow(), name="watch engine events")

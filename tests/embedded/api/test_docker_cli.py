@@ -20,7 +20,7 @@ import pytest
 from tests.embedded.engine_process import EngineClient, ours_only
 from tests.peers import IMAGE, busybox_archive
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("docker_cli")]
+pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def no_containers_left(engine: EngineClient) -> Iterator[None]:
         engine.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")
 
 
-@ours_only
+@ours_only("its own name and versions")
 def test_version_shows_client_and_engine(engine: EngineClient) -> None:
     shown = json.loads(engine.docker("version", "--format", "{{json .}}").stdout)
     assert shown["Server"]["Platform"]["Name"] == "Stackwright Engine"
@@ -87,7 +87,7 @@ def test_ps_shows_status_ports_and_names(engine: EngineClient) -> None:
     assert ports.startswith("127.0.0.1:") and ports.endswith("->80/tcp")
 
 
-@ours_only
+@ours_only("the suite's Docker Engine has a loopback of its own")
 def test_a_published_port_answers_on_the_loopback(engine: EngineClient) -> None:
     engine.docker("run", "-d", "--name", "web", "-p", "80", IMAGE, "httpd", "-f", "-p", "80", "-h", "/etc")
     address = engine.docker("port", "web", "80/tcp").stdout.splitlines()[0]
@@ -120,7 +120,7 @@ def test_exec_runs_beside_the_container_and_gives_its_exit_code(engine: EngineCl
     assert engine.docker("exec", "-i", "host", "cat", stdin="in").stdout == "in"
 
 
-@ours_only
+@ours_only("126 from version 20.10; 127 is what 25 and later say")
 def test_exec_of_a_missing_program_gives_127(engine: EngineClient) -> None:
     engine.docker("run", "-d", "--name", "host", IMAGE, "sleep", "100")
     done = engine.docker("exec", "host", "no-such-program", check=False)
@@ -302,7 +302,7 @@ def test_networks_resolve_names_and_isolate(engine: EngineClient) -> None:
     engine.docker(
         "run", "-d", "--name", "server", "--network", "left", "--network-alias", "svc", IMAGE, "sleep", "100"
     )
-    ping = ("ping", "-c1", "-W1")
+    ping = ("timeout", "3", "ping", "-c1", "-W1")  # a name that nobody knows may be looked up for long
     assert engine.docker("run", "--rm", "--network", "left", IMAGE, *ping, "svc", check=False).returncode == 0
     assert (
         engine.docker("run", "--rm", "--network", "right", IMAGE, *ping, "svc", check=False).returncode != 0
@@ -374,6 +374,66 @@ def test_save_load_tag_and_rmi(engine: EngineClient, tmp_path: Path) -> None:
     (tmp_path / "busybox.tar.gz").write_bytes(busybox_archive("packed:1"))
     assert "packed:1" in engine.docker("load", "-i", str(tmp_path / "busybox.tar.gz")).stdout
     engine.docker("rmi", "packed:1")
+
+
+def test_import_history_and_image_prune(engine: EngineClient, tmp_path: Path) -> None:
+    engine.docker("create", "--name", "whole", IMAGE, "true")
+    archive = tmp_path / "root.tar"
+    engine.docker("export", "-o", str(archive), "whole")
+    engine.docker("import", "-c", "CMD cat /etc/passwd", "-m", "from a file", str(archive), "imported:1")
+    assert engine.docker("run", "--rm", "imported:1").stdout.startswith("root:x:0:0")
+    shown = json.loads(engine.docker("image", "inspect", "imported:1").stdout)[0]
+    assert shown["Comment"] == "from a file" and len(shown["RootFS"]["Layers"]) == 1
+    rows = engine.docker("history", "--format", "{{.Comment}}", "imported:1").stdout.splitlines()
+    assert rows == ["from a file"]
+    engine.docker("tag", "imported:1", "other:1")
+    engine.docker("rmi", "imported:1")
+    engine.docker("image", "prune", "-af", "--filter", "until=1h")
+    assert "other:1" in engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+    engine.docker("rmi", "other:1")
+
+
+def test_networks_with_subnets_fixed_addresses_and_prune(engine: EngineClient) -> None:
+    engine.docker(
+        "network", "create", "--subnet", "10.77.0.0/24", "--ip-range", "10.77.0.128/25", "--gateway", "10.77.0.254",
+        "--label", "a=b", "planned",
+    )  # fmt: skip
+    shown = json.loads(engine.docker("network", "inspect", "planned").stdout)[0]
+    config = shown["IPAM"]["Config"][0]
+    assert (config["Subnet"], config["Gateway"]) == ("10.77.0.0/24", "10.77.0.254")
+    fixed = ("--network", "planned", "--ip", "10.77.0.7")
+    engine.docker("run", "-d", "--name", "fixed", *fixed, IMAGE, "sleep", "100")
+    seen = engine.docker("exec", "fixed", "sh", "-c", "ip address show eth0; ip route").stdout
+    assert "10.77.0.7/24" in seen and "default via 10.77.0.254" in seen
+    engine.docker("run", "-d", "--name", "any", "--network", "planned", IMAGE, "sleep", "100")
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    address = engine.docker("inspect", "-f", form, "any").stdout.strip()
+    assert int(address.rpartition(".")[2]) >= 128, "outside of the range"
+    again = engine.docker(
+        "run", "--rm", "--network", "planned", "--ip", "10.77.0.7", IMAGE, "true", check=False
+    )
+    assert again.returncode == 125 and "in use" in again.stderr.lower()
+    engine.docker("network", "create", "idle")
+    assert "idle" in engine.docker("network", "prune", "-f").stdout
+    names = engine.docker("network", "ls", "--format", "{{.Name}}", "--filter", "label=a=b").stdout
+    assert names == "planned\n"
+    engine.docker("rm", "-f", "fixed", "any")
+    engine.docker("network", "rm", "planned")
+
+
+def test_build_uses_the_classic_builder_by_itself(engine: EngineClient, tmp_path: Path) -> None:
+    """Without the buildx plugin nothing has to be said in the environment."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo made > /made\n")
+    environment = {key: value for key, value in os.environ.items() if key != "DOCKER_BUILDKIT"}
+    environment |= {"DOCKER_HOST": engine.address, "DOCKER_CONFIG": str(tmp_path / "config")}
+    plain = subprocess.run(["docker", "buildx", "version"], env=environment, capture_output=True, check=False)
+    if plain.returncode == 0:
+        pytest.skip("the buildx plugin is installed for every user")
+    command = ["docker", "build", "-t", "built:2", str(tmp_path)]
+    built = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert built.returncode == 0, built.stderr
+    assert "Successfully tagged built:2" in built.stdout
+    engine.docker("rmi", "built:2")
 
 
 def test_events_replay_with_filters(engine: EngineClient) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.embedded.api.test_random_kills import context
+from tests.embedded.builder.conftest import tar_of
 from tests.embedded.engine_process import EngineProcess
 from tests.peers import IMAGE
 
@@ -79,7 +79,7 @@ def test_followers_that_go_away_leave_no_descriptor_behind(own_engine: EnginePro
 def test_a_build_ends_with_its_client(own_engine: EngineProcess) -> None:
     instance = own_engine.request("GET", "/info")[1]["ID"]
     text = f"FROM {IMAGE}\nRUN echo begun-$((6*7)); sleep 300\n"
-    client = ask(own_engine, "POST", "/build", body=context(text))
+    client = ask(own_engine, "POST", "/build", body=tar_of({"Dockerfile": text}))
     seen = b""
     while b"begun-42" not in seen:
         seen += client.recv(4096)

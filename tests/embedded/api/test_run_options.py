@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.embedded.engine_process import EngineClient
+from tests.embedded.engine_process import EngineClient, root_only
 from tests.peers import IMAGE
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("docker_cli")]
+pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +46,7 @@ def test_a_read_only_root_with_a_tmpfs(engine: EngineClient) -> None:
     )
 
 
+@root_only("the folder is root's: test_containers.py::test_a_folder_of_the_user_is_bound")
 def test_binds_read_only_and_read_write(engine: EngineClient, tmp_path: Path) -> None:
     (tmp_path / "seen").write_text("seen")
     script = "cat /ro/seen; touch /ro/x 2>/dev/null || echo -n ' refused'; echo back > /rw/back"
@@ -56,6 +57,7 @@ def test_binds_read_only_and_read_write(engine: EngineClient, tmp_path: Path) ->
     assert (tmp_path / "back").read_text() == "back\n"
 
 
+@root_only("the folder is root's")
 def test_a_bind_of_a_missing_folder_makes_it_and_the_long_form_refuses(
     engine: EngineClient, tmp_path: Path
 ) -> None:

@@ -202,6 +202,8 @@ async def test_add_fetches_urls(kit, unused_tcp_port):
     async def serve(request):
         if request.path == "/gone":
             raise web.HTTPNotFound
+        if request.path.endswith(".tar"):
+            return web.Response(body=tar_of({"in/f": request.path}))
         return web.Response(text="fetched", headers={"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"})
 
     application = web.Application()
@@ -217,6 +219,11 @@ async def test_add_fetches_urls(kit, unused_tcp_port):
         assert kit.read(image, "/y") == "fetched"
         assert stat.S_IMODE(node.status.st_mode) == 0o600
         assert node.status.st_mtime == 1704067200
+        text = f"FROM base\nADD {url}/1.tar {url}/2.tar /plain/\nADD --unpack {url}/1.tar /in/\n"
+        image = await kit.build(f"{text}ADD --unpack=true {url}/2.tar {url}/n.txt /two/\n")
+        assert await files(kit, image, "/plain") == ["1.tar", "2.tar"]
+        assert Path(kit.view(image).lookup("/plain/2.tar").host).read_bytes() == tar_of({"in/f": "/2.tar"})
+        assert kit.read(image, "/in/in/f") == "/1.tar" and kit.read(image, "/two/in/f") == "/2.tar"
         detail = await kit.fails(f"FROM base\nADD {url}/gone /x\n")
         assert "with status 404" in detail["message"]
         wrong = checksum[:-1] + ("0" if checksum[-1] != "0" else "1")
@@ -256,3 +263,44 @@ async def test_large_files_are_copied_whole(kit):
     content = bytes(range(256)) * 2000
     image = await kit.build("FROM base\nCOPY big /big\n", {"big": content})
     assert Path(kit.view(image).lookup("/big").host).read_bytes() == content
+
+
+async def test_linked_copies_depend_on_nothing_below(kit):
+    text = "FROM base\nRUN {}\nCOPY --link dir /d/e/\nCOPY --link --chown=app a.txt b.txt /lib/\nCOPY --link a.txt /tmp\n"
+    first = await kit.build(text.format("touch /one && mkdir /d && ln -s d /e"), TREE)
+    second = await kit.build(text.format("touch /two"), TREE)
+    assert kit.text.count("Using cache") == 3
+    layers = kit.images.get(first).layers, kit.images.get(second).layers
+    assert layers[0][-3:] == layers[1][-3:] and layers[0] != layers[1]
+    for image, own in ((first, "/one"), (second, "/two")):
+        assert kit.view(image).lookup(own)
+        assert await files(kit, image, "/d") == ["e/", "e/link", "e/sub/", "e/sub/y", "e/x"]
+        assert kit.view(image).lookup("/lib/a.txt").status.st_uid == 100
+        # Nothing below is looked at: a link on the way becomes a folder, a folder in its place the file.
+        assert kit.view(image).lookup("/lib", follow=False).is_dir
+        assert kit.view(image).lookup("/usr/lib/a.txt") is None
+        assert kit.read(image, "/tmp") == "a"
+    await kit.build(text.format("touch /three"), TREE, no_cache=True)
+    assert "Using cache" not in kit.text
+
+
+async def test_a_linked_copy_of_changed_files_is_made_anew(kit):
+    text = "FROM base\nRUN touch /{}\nCOPY --link dir /d\nRUN cat /d/x > /y\n"
+    await kit.build(text.format(1), TREE)
+    image = await kit.build(text.format(2), {**TREE, "dir/x": "new"})
+    assert "Using cache" not in kit.text
+    assert kit.read(image, "/y") == "new"
+    plain = await kit.build(text.format(3).replace(" --link", ""), TREE)
+    assert "Using cache" not in kit.text and kit.read(plain, "/y") == "x"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (f"ADD --checksum=sha256:{'0' * 64} a.txt /y", "checksum can only be specified for HTTP(S) sources"),
+        ("ADD --checksum=sha256:0 http://127.0.0.1:1/x /y", "invalid checksum sha256:0"),
+        ("ADD --checksum=md5:0 http://127.0.0.1:1/x /y", "invalid checksum md5:0"),
+    ],
+)
+async def test_checksums_that_make_no_sense_are_refused_before_anything_is_fetched(kit, line, message):
+    assert message in (await kit.fails(f"FROM base\n{line}\n", TREE))["message"]

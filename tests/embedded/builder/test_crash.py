@@ -15,9 +15,10 @@ import pytest
 from tests.embedded.builder.conftest import tar_of
 from tests.embedded.engine_process import EngineProcess
 from tests.peers import IMAGE, busybox_archive
+from tests.support.rounds import chance, rounds
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
-ROUNDS = 6
+ROUNDS = rounds(4)
 DOCKERFILE = f"FROM {IMAGE}\n" + "".join(
     f"RUN echo {n} > /f{n} && rm -rf /f{n - 1}\nCOPY data /d{n}\n" for n in range(4)
 )
@@ -56,7 +57,7 @@ def consistent(engine: EngineProcess) -> None:
 @pytest.mark.parametrize("what", ["build", "load", "remove"])
 def test_a_killed_engine_leaves_a_consistent_store(engine: EngineProcess, what: str) -> None:
     context = tar_of({"Dockerfile": DOCKERFILE, "data/a": "x" * 100_000, "data/b": "y" * 500_000})
-    chance = random.Random(7)
+    moments = chance()
     requests = {
         "build": ("POST", "/build?t=crash&nocache=1", context),
         "load": ("POST", "/images/load", busybox_archive("crash:1", {"Cmd": ["x"]})),
@@ -79,7 +80,7 @@ def test_a_killed_engine_leaves_a_consistent_store(engine: EngineProcess, what: 
 
         thread = threading.Thread(target=send)
         thread.start()
-        time.sleep(chance.random() * (0.35 if what == "build" else 0.05))
+        time.sleep(moments.random() * (0.35 if what == "build" else 0.05))
         engine.kill()
         thread.join()
         engine.start()

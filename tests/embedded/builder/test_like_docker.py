@@ -349,3 +349,59 @@ def test_removal_reads_alike(engines: tuple[Engine, Engine]) -> None:
             lines.append((command[0], done.returncode, words((done.stdout + done.stderr).decode())))
         said.append(lines)
     assert said[0] == said[1]
+
+
+def test_cache_from_takes_the_same_steps(engines: tuple[Engine, Engine], context: Path) -> None:
+    """From an image that was loaded: its history is all there is. From one that is not there: nothing."""
+    said = []
+    for engine in engines:
+        lines = []
+        engine.output("build", "-t", "from:1", ".", folder=context)
+        archive = engine.docker("save", "from:1").stdout
+        for image in engine.output("images", "-qa").split():  # whatever was built on this machine
+            if image not in engine.output("images", "-q", IMAGE).split():
+                engine.docker("rmi", "-f", image)
+        engine.output("load", stdin=archive)
+        for names in (["from:1"], ["nothing:1", "from:1"], ["nothing:1"]):
+            options = [word for name in names for word in ("--cache-from", name)]
+            text = engine.output("build", "-t", "from:2", *options, ".", folder=context)
+            lines.append([line for line in words(text) if line.startswith(("Step", "---> Using", "Success"))])
+        said.append(lines)
+    assert said[0] == said[1]
+    assert "---> Using cache" in said[0][0] and "---> Using cache" not in said[0][2]
+
+
+SCOPES = [
+    "ARG A=1\nARG B=$A\nFROM {image}\nARG B\nARG C=${{A:-unset}}\nRUN echo $A-$B-$C\n",
+    'FROM {image} AS one\nARG A=1\nRUN echo $A\nFROM one\nRUN echo "<$A>"\nARG A\nRUN echo "<$A>"\n',
+    "FROM {image}\nENV A=env\nARG A=arg\nRUN echo $A\nARG D=$A\nENV E=$D\nRUN echo $D $E\n",
+    "FROM {image}\nARG P=/p\nWORKDIR $P/x\nCOPY dir/a.txt $P/\nENV Q=${{P}}/q\nUSER ${{UNSET:-user}}\nRUN pwd; id -u; ls $P\n",
+    'FROM {image}\nRUN echo "$HTTP_PROXY"\nARG HTTP_PROXY\nRUN echo "$HTTP_PROXY"\n',
+    "# escape=`\nFROM {image}\nRUN echo a `\n  b\nENV X=c`$d\nRUN echo $X\n",
+    'FROM {image}\nSHELL ["/bin/sh", "-ec"]\nRUN echo $0\nCMD a b\nENTRYPOINT c d\n',
+    "FROM {image}\nHEALTHCHECK CMD a b\nHEALTHCHECK NONE\nSTOPSIGNAL 9\nEXPOSE 1-3/udp\nRUN true\n",
+]
+
+
+@pytest.mark.parametrize("text", SCOPES)
+def test_arguments_variables_and_shells_are_read_alike(
+    engines: tuple[Engine, Engine], context: Path, text: str
+) -> None:
+    said = []
+    for engine in engines:
+        (context / "Scopes").write_text(text.format(image=IMAGE))
+        options = ["--build-arg", "C=given", "--build-arg", "HTTP_PROXY=http://p:1", "--no-cache"]
+        output = engine.output("build", "-f", "Scopes", "-t", "scope:1", *options, ".", folder=context)
+        own = re.compile(
+            r"---> Running in ID|Removing intermediate container ID|---> ID|Successfully built ID"
+        )
+        config = json.loads(engine.output("inspect", "scope:1"))[0]["Config"]
+        kept = {
+            key: value
+            for key, value in config.items()
+            if value and key not in ("Image", "Hostname", "Domainname")
+        }
+        said.append(([line for line in words(output) if not own.fullmatch(line)], kept))
+    (context / "Scopes").unlink()
+    assert said[0][0] == said[1][0]
+    assert said[0][1] == said[1][1]

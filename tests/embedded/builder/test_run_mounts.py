@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.ssh import agent_with_key, program_files, public_key
 
 pytestmark = pytest.mark.root
 
@@ -95,10 +96,44 @@ async def test_tmpfs(kit):
         ("type=cache,target=/x,sharing=maybe", 'unsupported sharing value "maybe"'),
         ("type=cache,target=/x,mode=999", "invalid literal"),
         ("target=/x,source=nope", "not found"),
-        ("type=ssh,required=true", "ssh is not supported"),
+        ("type=ssh,required=true", "ssh agent default: not found"),
+        ("type=ssh,id=other,required=true", "ssh agent other: not found"),
     ],
 )
 async def test_mistakes(kit, mount, message):
     detail = await kit.fails(f"FROM base\nRUN --mount={mount} true\n")
     assert message in detail["message"]
     assert detail["line"] == 2
+
+
+async def test_an_ssh_agent_is_lent_to_the_step_whoever_its_user_is(kit, tmp_path):
+    with agent_with_key(tmp_path) as sock:
+        image = await kit.build(
+            "FROM base\nCOPY --chmod=755 ssh /\nRUN touch /dev/null && chmod 666 /dev/null\n"
+            "RUN --mount=type=ssh stat -c %u:%a $SSH_AUTH_SOCK && ssh-add -L > /keys\n"
+            "USER app\n"
+            "RUN --mount=type=ssh,id=named,uid=100,gid=101,mode=0600,target=/a ssh-add -L && stat -c %u:%g:%a /a\n"
+            "RUN --mount=type=ssh,id=absent sh -c 'echo none: $SSH_AUTH_SOCK.'\n",
+            {f"ssh{name}": content for name, content in program_files("ssh-add").items()},
+            ssh={"default": sock, "named": sock},
+        )
+    assert kit.read(image, "/keys") == public_key(tmp_path)
+    assert "0:600\n" in kit.text
+    assert f"{public_key(tmp_path)}100:101:600\n" in kit.text
+    assert "none: .\n" in kit.text
+    for gone in ("/run", "/a"):
+        assert kit.view(image).lookup(gone) is None
+    assert "Env" not in kit.config(image)
+    assert kit.leftovers() == []
+
+
+async def test_an_agent_that_has_ended_is_named(kit, tmp_path):
+    detail = await kit.fails("FROM base\nRUN --mount=type=ssh true\n", ssh={"default": tmp_path / "gone"})
+    assert detail["message"] == f"no SSH agent answers at {tmp_path}/gone: No such file or directory"
+
+
+async def test_a_lent_agent_is_not_part_of_the_cache_key(kit, tmp_path):
+    text = "FROM base\nRUN --mount=type=ssh touch /x\n"
+    with agent_with_key(tmp_path) as sock:
+        first = await kit.build(text, ssh={"default": sock})
+    assert await kit.build(text) == first

@@ -88,7 +88,7 @@ async def test_proxy_arguments_reach_run_but_not_the_image_or_the_key(kit):
 
 async def test_unused_build_arguments_are_named(kit):
     await kit.build("FROM base\nARG A\n", build_args={"A": "1", "NOPE": "2"})
-    assert "[Warning] One or more build-args ['NOPE'] were not consumed" in kit.text
+    assert "[Warning] One or more build-args [NOPE] were not consumed" in kit.text
 
 
 async def test_entrypoint_resets_an_inherited_command(kit):
@@ -208,3 +208,63 @@ async def test_a_step_that_nests_folders_without_end_fails_clearly(kit):
     assert "nested too deeply" in detail["message"]
     await kit.images.close()
     assert kit.leftovers() == []
+
+
+async def test_arguments_are_known_where_docker_knows_them(kit):
+    """Before FROM: for FROM lines, and in a stage only once it declares them; in a stage: from there on."""
+    image = await kit.build(
+        "ARG NAME=base\nARG GLOBAL=g\nARG DERIVED=${GLOBAL}2\n"
+        'FROM ${NAME} AS one\nRUN echo "<$GLOBAL><$NAME>" > /a\nARG GLOBAL\nARG LATER=l$GLOBAL\n'
+        'RUN echo "<$GLOBAL><$LATER><$DERIVED>" > /b\n'
+        'FROM one\nRUN echo "<$GLOBAL><$LATER>" > /c\nARG GLOBAL=own\nARG DERIVED\nENV GLOBAL=env\n'
+        'RUN echo "<$GLOBAL><$DERIVED>" > /d\n',
+        build_args={"LATER": "given"},
+    )
+    assert [kit.read(image, f"/{name}").strip() for name in "abcd"] == [
+        "<><>",
+        "<g><given><>",
+        "<><>",
+        "<env><g2>",
+    ]
+
+
+async def test_the_platform_is_known_by_its_predefined_arguments(kit):
+    image = await kit.build(
+        "FROM --platform=$BUILDPLATFORM base AS tools\nARG TARGETOS TARGETARCH TARGETPLATFORM BUILDARCH\n"
+        'RUN echo "$TARGETOS $TARGETARCH $TARGETPLATFORM $BUILDARCH" > /p\n'
+        'FROM base\nRUN echo "<$TARGETARCH>" > /undeclared\nCOPY --from=tools /p /p\n',
+        platform="linux/arm64/v8",
+    )
+    here = str(kit.images.get("base").config["architecture"])
+    assert kit.read(image, "/p") == f"linux arm64 linux/arm64/v8 {here}\n"
+    assert kit.read(image, "/undeclared") == "<>\n"
+
+
+async def test_a_here_document_may_be_indented_and_there_may_be_several(kit):
+    image = await kit.build(
+        "FROM base\nRUN <<-A cat > /a && <<B cat > /b\n\tone\n\t\ttwo\n\tA\nthree\nB\n"
+        "COPY --chmod=700 <<-'E' <<F /d/\n\t$x\n\tE\n${UNSET:-default}\nF\n"
+        "ADD <<G /g\nadded\nG\n"
+    )
+    assert kit.read(image, "/a") == "one\ntwo\n" and kit.read(image, "/b") == "three\n"
+    assert kit.read(image, "/d/E") == "$x\n" and kit.read(image, "/d/F") == "default\n"
+    assert kit.read(image, "/g") == "added\n"
+    assert stat.S_IMODE(kit.view(image).lookup("/d/E").status.st_mode) == 0o700
+
+
+async def test_healthchecks_and_shells_are_inherited_and_can_be_taken_back(kit):
+    await kit.build(
+        'FROM base\nSHELL ["/bin/sh", "-ec"]\nHEALTHCHECK --timeout=2s CMD ["true"]\n', tags=("one",)
+    )
+    image = await kit.build("FROM one\nRUN true\n")
+    assert kit.run.steps[-1].args == ("/bin/sh", "-ec", "true")
+    assert kit.config(image)["Healthcheck"]["Test"] == ["CMD", "true"]
+    gone = await kit.build("FROM one\nHEALTHCHECK NONE\n")
+    assert kit.config(gone)["Healthcheck"] == {"Test": ["NONE"]}
+
+
+async def test_onbuild_is_for_children_not_for_grandchildren(kit):
+    await kit.build("FROM base\nONBUILD RUN echo trigger >> /t\n", tags=("parent",))
+    await kit.build("FROM parent\nRUN true\n", tags=("child",))
+    image = await kit.build("FROM child\nRUN true\n")
+    assert kit.read(image, "/t") == "trigger\n"

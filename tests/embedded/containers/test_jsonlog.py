@@ -50,9 +50,9 @@ def test_line_in_pieces_is_one_record(tmp_path: Path) -> None:
     assert [r["log"] for r in records(tmp_path)] == ["one line\n", "two\n", "three\n"]
 
 
-def test_last_line_without_newline_is_written_at_the_end(tmp_path: Path) -> None:
+def test_last_line_without_newline_is_written_as_it_is(tmp_path: Path) -> None:
     written(tmp_path, b"no newline")
-    assert [r["log"] for r in records(tmp_path)] == ["no newline\n"]
+    assert [r["log"] for r in records(tmp_path)] == ["no newline"]
 
 
 def test_long_line_is_written_in_pieces_only_the_last_of_which_ends(tmp_path: Path) -> None:

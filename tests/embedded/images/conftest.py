@@ -7,9 +7,6 @@ import gzip
 import hashlib
 import io
 import json
-import shutil
-import socket
-import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -17,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.registry import free_port, running_registry
 
 from stackwright.embedded.images.service import ImageService
 from stackwright.embedded.images.view import LayerView
 from stackwright.embedded.state import Database
+
+__all__ = ["free_port"]
 
 
 async def chunks(data: bytes) -> AsyncIterator[bytes]:
@@ -140,40 +140,11 @@ async def other(tmp_path: Path) -> AsyncIterator[Store]:
         yield store
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[str]:
     """``127.0.0.1:port`` of a registry that keeps its data in this test's folder."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("the docker-registry package is not installed")
-    port = free_port()
-    config = tmp_path / "registry.yml"
-    config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {tmp_path}/registry}}\n"
-        f"  delete: {{enabled: true}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
-    )
-    process = subprocess.Popen(
-        [program, "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(100):
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                break
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    with running_registry(tmp_path) as address:
+        yield address
 
 
 def gzipped(data: bytes) -> bytes:

@@ -45,6 +45,10 @@ class Gate:
         """Status codes to answer the next blob requests with."""
         self.cut_after: list[int] = []
         """For the next blob requests: bytes to send before the connection breaks."""
+        self.slowly = 0.0
+        """Seconds before each blob is sent."""
+        self.at_once = self.most_at_once = 0
+        """Blobs being sent, and the most of them so far."""
         self.token_for: tuple[str, str] | None = None
         """User and password that get a token; without one, everything is open."""
 
@@ -63,6 +67,15 @@ class Gate:
         blob = request.method == "GET" and "/blobs/" in request.path
         if blob and self.refuse:
             return web.Response(status=self.refuse.pop(0))
+        self.at_once += blob
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.slowly if blob else 0)
+            return await self._pass_on(request, blob)
+        finally:
+            self.at_once -= blob
+
+    async def _pass_on(self, request: web.Request, blob: bool) -> web.StreamResponse:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             url = f"http://{self.upstream}{request.path_qs}"
             headers = {k: v for k, v in request.headers.items() if k not in ("Host", "Authorization")}
@@ -194,59 +207,67 @@ async def test_two_pulls_at_once_fetch_a_layer_once(store, other, gate):
     assert len(other.folders("layers")) == 2
 
 
+async def uploaded(session: aiohttp.ClientSession, upstream: str, blob: bytes) -> dict[str, object]:
+    """Put a blob into the registry; returns its descriptor."""
+    async with session.post(f"http://{upstream}/v2/app/blobs/uploads/") as answer:
+        location = answer.headers["Location"]
+    async with session.put(f"{location}&digest={digest(blob)}", data=blob) as answer:
+        assert answer.status == 201
+    return {"digest": digest(blob), "size": len(blob)}
+
+
+async def put_manifest(
+    session: aiohttp.ClientSession, upstream: str, document: dict[str, object], tag: str = ""
+) -> dict[str, object]:
+    """Put a manifest or index into the registry; returns its descriptor."""
+    data = json.dumps({"schemaVersion": 2, **document}).encode()
+    url = f"http://{upstream}/v2/app/manifests/{tag or digest(data)}"
+    kind = str(document["mediaType"])
+    async with session.put(url, data=data, headers={"Content-Type": kind}) as answer:
+        assert answer.status == 201, await answer.text()
+    return {"mediaType": kind, "digest": digest(data), "size": len(data)}
+
+
+async def put_image(
+    session: aiohttp.ClientSession,
+    upstream: str,
+    layers: list[tuple[bytes, str]],
+    config: bytes,
+    tag: str = "",
+) -> dict[str, object]:
+    """Put an OCI image of packed layers (with their media types' endings) into the registry."""
+    described = [
+        {**await uploaded(session, upstream, data), "mediaType": f"application/vnd.oci.image.layer.v1.{kind}"}
+        for data, kind in layers
+    ]
+    about = {
+        **await uploaded(session, upstream, config),
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+    }
+    document = {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": about,
+        "layers": described,
+    }
+    return await put_manifest(session, upstream, document, tag)
+
+
 async def test_the_platform_is_chosen_from_an_index(store, other, gate):
     await published(store, gate, SMALL)
     async with aiohttp.ClientSession() as session:
         entries = []
         for architecture, variant in (("arm64", "v8"), ("amd64", ""), ("s390x", "")):
-            layer = gzipped(tar_of([("arch", architecture)]))
-            config = config_of([tar_of([("arch", architecture)])]).replace(b"amd64", architecture.encode())
-            manifest = json.dumps(
-                {
-                    "schemaVersion": 2,
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "config": {
-                        "mediaType": "application/vnd.oci.image.config.v1+json",
-                        "digest": digest(config),
-                        "size": len(config),
-                    },
-                    "layers": [
-                        {
-                            "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
-                            "digest": digest(layer),
-                            "size": len(layer),
-                        }
-                    ],
-                }
-            ).encode()
-            for blob in (layer, config):
-                url = f"http://{gate.upstream}/v2/app/blobs/uploads/"
-                async with session.post(url) as answer:
-                    location = answer.headers["Location"]
-                async with session.put(f"{location}&digest={digest(blob)}", data=blob) as answer:
-                    assert answer.status == 201
-            kind = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
-            url = f"http://{gate.upstream}/v2/app/manifests/{digest(manifest)}"
-            async with session.put(url, data=manifest, headers=kind) as answer:
-                assert answer.status == 201
+            layer = tar_of([("arch", architecture)])
+            config = config_of([layer]).replace(b"amd64", architecture.encode())
+            found = await put_image(session, gate.upstream, [(gzipped(layer), "tar+gzip")], config)
             platform = {"os": "linux", "architecture": architecture, "variant": variant}
-            entries.append(
-                {
-                    "mediaType": kind["Content-Type"],
-                    "digest": digest(manifest),
-                    "size": len(manifest),
-                    "platform": platform,
-                }
-            )
-        kind = {"Content-Type": "application/vnd.oci.image.index.v1+json"}
-        index = json.dumps({"schemaVersion": 2, "mediaType": kind["Content-Type"], "manifests": entries})
-        url = f"http://{gate.upstream}/v2/app/manifests/multi"
-        async with session.put(url, data=index, headers=kind) as answer:
-            assert answer.status == 201
+            entries.append({**found, "platform": platform})
+        kind = "application/vnd.oci.image.index.v1+json"
+        index = await put_manifest(session, gate.upstream, {"mediaType": kind, "manifests": entries}, "multi")
     name = f"{gate.address}/app:multi"
     image = await other.pull(name, platform="linux/amd64")
     assert other.read(image.id, "/arch") == "amd64"
-    assert image.repo_digests == (f"{gate.address}/app@{digest(index.encode())}",)
+    assert image.repo_digests == (f"{gate.address}/app@{index['digest']}",)
     arm = await other.pull(name, platform="linux/arm64")
     assert other.read(arm.id, "/arch") == "arm64"
     with pytest.raises(NotFound, match=r"no matching manifest for linux/riscv64"):
@@ -270,3 +291,91 @@ async def test_zstd_layers_are_unpacked(store, other):
     archive = tar_of([*members, ("oci-layout", "{}"), ("index.json", json.dumps(index))])
     (image,) = await store.images.load(chunks(archive), store.messages.append)
     assert store.read(image.id, "/small") == "1"
+
+
+async def test_layers_of_every_compression_are_pulled_and_pushed_on(store, other, gate, registry):
+    import zstandard
+
+    layers = [tar_of([(name, name * 50_000)]) for name in ("plain", "gzip", "zstd")]
+    packed = [
+        (layers[0], "tar"),
+        (gzipped(layers[1]), "tar+gzip"),
+        (zstandard.ZstdCompressor().compress(layers[2]), "tar+zstd"),
+    ]
+    async with aiohttp.ClientSession() as session:
+        await put_image(session, gate.upstream, packed, config_of(layers), "mixed")
+    image = await other.pull(f"{gate.address}/app:mixed")
+    for name in ("plain", "gzip", "zstd"):
+        assert other.read(image.id, f"/{name}") == name * 50_000
+    await other.images.tag(image.id, f"{registry}/again", "1")
+    await other.push(f"{registry}/again:1")
+    assert (await store.pull(f"{registry}/again:1")).id == image.id
+    assert store.read(image.id, "/zstd") == "zstd" * 50_000
+
+
+async def test_layers_are_fetched_side_by_side(store, other, gate):
+    layers = [tar_of([(f"layer{number}", "x" * 5000)]) for number in range(6)]
+    name = await published(store, gate, *layers)
+    gate.slowly = 0.1
+    image = await other.pull(name)
+    assert 3 <= gate.most_at_once <= 4
+    assert [sorted(path.name for path in folder.iterdir()) for folder in other.images.lower_dirs(image)] == [
+        [f"layer{number}"] for number in reversed(range(6))
+    ]
+
+
+async def test_one_layer_that_cannot_be_had_ends_the_others_and_leaves_no_image(store, other, gate):
+    name = await published(store, gate, BIG, SMALL)
+    gate.blob = lambda request, data: data[:-10] + b"\0" * 10 if len(data) > 2000 else data
+    with pytest.raises(RegistryError):
+        await other.pull(name)
+    assert other.images.list(all_images=True) == []
+    gate.blob = None
+    assert (await other.pull(name)).layers
+
+
+async def test_an_index_of_indexes_without_end_is_refused(store, other, gate):
+    await published(store, gate, SMALL)
+    kind = "application/vnd.oci.image.index.v1+json"
+    async with aiohttp.ClientSession() as session:
+        inner = await put_image(session, gate.upstream, [(gzipped(SMALL), "tar+gzip")], config_of([SMALL]))
+        for _ in range(6):
+            entry = {**inner, "platform": {"os": "linux", "architecture": "amd64"}}
+            inner = await put_manifest(session, gate.upstream, {"mediaType": kind, "manifests": [entry]})
+        await put_manifest(session, gate.upstream, {"mediaType": kind, "manifests": [entry]}, "deep")
+    with pytest.raises(RegistryError, match="nested too deeply"):
+        await other.pull(f"{gate.address}/app:deep")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        b'{"schemaVersion": 1}',
+        b'{"layers": 3, "config": {}}',
+        b'{"manifests": 3}',
+        b'{"manifests": [3]}',
+        b'{"manifests": [{"platform": 7}]}',
+        b'{"layers": [{"digest": "sha256:../../x", "size": 1}], "config": {"digest": "x", "size": 1}}',
+        b'{"layers": [], "config": {"digest": "sha256:' + b"0" * 64 + b'", "size": -1}}',
+        b"x" * 9_000_000,
+    ],
+)
+async def test_manifests_that_make_no_sense_are_refused(other, document, unused_tcp_port):
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=document if "/manifests/" in request.path else b"{}")
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    try:
+        with pytest.raises((RegistryError, NotFound)):
+            await other.pull(f"127.0.0.1:{unused_tcp_port}/app:1")
+    finally:
+        await runner.cleanup()
+    assert other.images.list(all_images=True) == []

@@ -10,6 +10,7 @@ import tarfile
 
 import pytest
 from tests.embedded.images.conftest import (
+    Store,
     chunks,
     config_of,
     digest,
@@ -21,6 +22,7 @@ from tests.embedded.images.conftest import (
 )
 
 from stackwright.embedded.errors import BadParameter, Conflict, NotFound
+from stackwright.embedded.images.archive.unpack import remove_tree
 
 BASE = tar_of([("etc/", entry(tarfile.DIRTYPE, mode=0o755)), ("etc/os", "base"), ("old", "x")])
 TOP = tar_of([("etc/.wh.os", ""), ("new", "y"), ("hard", entry(tarfile.LNKTYPE, "new"))])
@@ -272,3 +274,16 @@ async def test_what_an_interrupted_engine_left_goes_at_the_next_start(store, tmp
         assert again.folders("work") == []
         assert not (root / "blobs" / "sha256" / "orphan").exists()
         assert again.read("app", "/etc/os") == "base"
+
+
+async def test_an_image_whose_layer_is_lost_is_forgotten_and_the_others_are_not(store: Store) -> None:
+    """As after a power loss: the database is older than the folders."""
+    shared, own = tar_of([("shared", "1")]), tar_of([("own", "2")])
+    (kept,) = await store.load(docker_archive([shared], ["kept"]))
+    (lost,) = await store.load(docker_archive([shared, own], ["lost"]))
+    remove_tree(store.images.lower_dirs(lost)[0])
+    await store.images.start()
+    assert [one["Id"] for one in store.images.list(all_images=True)] == [kept.id]
+    assert store.read("kept", "/shared") == "1"
+    await store.load(docker_archive([shared, own], ["lost"]))
+    assert store.read("lost", "/own") == "2"

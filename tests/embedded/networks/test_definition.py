@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -135,10 +136,25 @@ async def test_a_network_in_use_is_not_removed_and_a_removed_one_leaves_no_devic
         await service.release(endpoint)
         await service.release(endpoint)
         await service.remove("app")
-        assert devices() == {"lo"}
         with pytest.raises(NotFound):
             service.get("app")
+        assert "app" not in {one.name for one in service.list()}
+        async with asyncio.timeout(10):
+            while devices() != {"lo"}:
+                await asyncio.sleep(0.01)
         await service.close(keep_devices=False)
+
+
+@isolated
+async def test_the_addresses_of_a_network_are_free_as_soon_as_it_is_removed(tmp_path: Path) -> None:
+    wanted = Ipam(config=(Pool(subnet="10.77.0.0/24"),))
+    with networks(tmp_path) as service:
+        await service.start()
+        for _ in range(3):
+            await service.create("app", ipam=wanted)
+            await service.remove("app")
+        await service.close(keep_devices=False)
+        assert devices() == {"lo"}
 
 
 @isolated

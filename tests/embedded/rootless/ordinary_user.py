@@ -10,6 +10,8 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,11 @@ class Account:
         _run("useradd", "--system", "--no-create-home", "--shell", "/bin/false", self.name)
         found = pwd.getpwnam(self.name)
         self.uid, self.gid = found.pw_uid, found.pw_gid
+        # Tests run side by side, each process with a user of its own.
+        self.subordinate = 700_000 + os.getpid() % 10_000 * 65_536
         if subordinate_ids:
-            _run("usermod", "--add-subuids", "700000-765535", "--add-subgids", "700000-765535", self.name)
+            ids = f"{self.subordinate}-{self.subordinate + 65_535}"
+            _run("usermod", "--add-subuids", ids, "--add-subgids", ids, self.name)
 
     def processes(self) -> list[str]:
         """Command lines of whatever runs as this user or as one of its subordinate ids."""
@@ -37,11 +42,19 @@ class Account:
             try:
                 owner = entry.stat().st_uid if entry.name.isdigit() else 0
                 command = (entry / "cmdline").read_text() if owner else ""
-                if command and (owner == self.uid or 700000 <= owner <= 765535):  # a zombie has none
+                own = owner == self.uid or self.subordinate <= owner < self.subordinate + 65_536
+                if command and own:  # a zombie has none
                     found.append(f"{entry.name} {command}".replace("\0", " "))
             except OSError:
                 continue
         return found
+
+    def wait_until_gone(self, seconds: float = 10) -> list[str]:
+        """Processes of the user that have not ended after so long."""
+        deadline = time.monotonic() + seconds
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.processes()
 
     def remove(self) -> None:
         for line in self.processes():
@@ -59,10 +72,12 @@ class Account:
 class UserEngine(EngineProcess):
     """The engine, run by an Account. `programs`: what it finds in PATH besides the usual; None: all that is there."""
 
-    def __init__(self, account: Account, *, hidden: tuple[str, ...] = (), cgroup: Path | None = None) -> None:
+    def __init__(
+        self, account: Account, *, hidden: tuple[str, ...] = (), cgroups: Sequence[Path] = ()
+    ) -> None:
         super().__init__()
         self.account = account
-        self._cgroup = cgroup
+        self._cgroups = tuple(cgroups)
         self._path = os.environ["PATH"]
         if hidden:
             programs = self.root / "programs"
@@ -89,10 +104,10 @@ class UserEngine(EngineProcess):
             "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
         }
-        group = self._cgroup
+        groups = self._cgroups
 
         def join() -> None:
-            if group is not None:
+            for group in groups:
                 (group / "cgroup.procs").write_text("0")
 
         return subprocess.Popen(
@@ -108,6 +123,58 @@ class UserEngine(EngineProcess):
     def words(self) -> str:
         """What it has logged."""
         return self.log.read_text()
+
+
+@contextmanager
+def delegated_groups(account: Account) -> Iterator[tuple[Path, ...]]:
+    """Control groups that belong to the user, as systemd's Delegate=yes gives them: of version 2, or of each of version
+    1's hierarchies where the host has its controllers there."""
+    root = Path("/sys/fs/cgroup")
+    roots = [root] if (root / "cgroup.controllers").exists() else sorted(root.glob("*/tasks"))
+    groups = tuple((one.parent if one.name == "tasks" else one) / account.name for one in roots)
+    for group in groups:
+        group.mkdir(exist_ok=True)
+        for name in (
+            "cpuset.cpus",
+            "cpuset.mems",
+        ):  # empty in a new group of version 1, which then takes nobody
+            if (group / name).exists() and (group / "tasks").exists():
+                (group / name).write_text((group.parent / name).read_text())
+        for path in (group, *(group / name for name in ("cgroup.procs", "tasks", "cgroup.subtree_control"))):
+            if path.exists():
+                os.chown(path, account.uid, account.gid)
+    try:
+        yield groups
+    finally:
+        account.wait_until_gone()
+        _end_what_is_in(groups[-1])
+        for group in groups:
+            for path in (*sorted(group.rglob("*/"), reverse=True), group):
+                _remove_group(path)
+
+
+def _end_what_is_in(group: Path) -> None:
+    """`pasta` notices only after a while that its network is gone, and hides whose process it is."""
+    for number in range(200):
+        left = (group / "cgroup.procs").read_text().split()
+        if not left:
+            return
+        for pid in left if number >= 40 else ():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _remove_group(path: Path) -> None:
+    for _ in range(100):  # the last processes take a moment to leave it
+        try:
+            path.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    path.rmdir()
 
 
 def interpreter() -> str:

@@ -58,7 +58,7 @@ def test_root_inside_is_the_user_outside(engine: UserEngine) -> None:
 def test_other_users_inside_are_subordinate_ids_outside(engine: UserEngine) -> None:
     name = engine.docker("run", "-d", "--user", "33:34", IMAGE, "sleep", "60").stdout.strip()
     pid = int(engine.docker("inspect", "-f", "{{.State.Pid}}", name).stdout)
-    assert Path(f"/proc/{pid}").stat().st_uid == 700000 + 32
+    assert Path(f"/proc/{pid}").stat().st_uid == engine.account.subordinate + 32
     engine.docker("rm", "-f", name)
 
 
@@ -165,6 +165,15 @@ def test_networks_are_joined_and_left_while_running(engine: UserEngine, web: int
     engine.docker("network", "disconnect", "front", name)
     assert engine.docker("exec", name, "wget", "-q", "-O", "-", "http://web/", check=False).returncode != 0
     engine.docker("rm", "-f", name)
+
+
+def test_a_folder_that_the_user_may_not_enter_is_refused_by_name(engine: UserEngine, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    (hidden / "inside").mkdir(parents=True)
+    hidden.chmod(0o700)
+    done = engine.docker("run", "--rm", "-v", f"{hidden}/inside:/x", IMAGE, "true", check=False)
+    assert done.returncode == 125
+    assert f"bind source path {hidden}/inside: Permission denied" in done.stderr
 
 
 def test_a_folder_of_the_user_is_bound(engine: UserEngine) -> None:

@@ -6,13 +6,12 @@ import http.client
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.embedded.rootless.conftest import started
-from tests.embedded.rootless.ordinary_user import Account, UserEngine
+from tests.embedded.rootless.ordinary_user import Account, UserEngine, delegated_groups
 from tests.peers import IMAGE
 
 pytestmark = pytest.mark.root
@@ -46,13 +45,6 @@ def ask_by_name(engine: UserEngine) -> str:
     return engine.docker(
         "run", "--rm", "--network", "front", IMAGE, "wget", "-q", "-O", "-", "http://web/"
     ).stdout
-
-
-def wait_until_gone(account: Account, seconds: float = 10) -> list[str]:
-    deadline = time.monotonic() + seconds
-    while account.processes() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return account.processes()
 
 
 def test_a_killed_engine_is_followed_by_one_that_joins_the_same_namespaces(own_engine: UserEngine) -> None:
@@ -95,7 +87,7 @@ def test_nothing_is_left_when_engine_and_containers_have_ended(own_engine: UserE
     own_engine.request("POST", "/stackwright/shutdown?force=1")
     assert own_engine.process is not None
     assert own_engine.process.wait(30) == 0
-    assert wait_until_gone(own_engine.account) == []
+    assert own_engine.account.wait_until_gone() == []
     assert [path.name for path in (own_engine.state_dir / "rootless").iterdir()] == ["lock"]
 
 
@@ -103,7 +95,7 @@ def test_the_keeper_ends_with_the_last_container_of_an_engine_that_was_killed(ow
     own_engine.docker("run", "-d", IMAGE, "sleep", "3")
     own_engine.kill()
     assert own_engine.keeper()
-    assert wait_until_gone(own_engine.account) == []
+    assert own_engine.account.wait_until_gone() == []
 
 
 def test_two_engines_at_once_make_one_set_of_namespaces(own_engine: UserEngine) -> None:
@@ -115,29 +107,18 @@ def test_two_engines_at_once_make_one_set_of_namespaces(own_engine: UserEngine) 
     assert own_engine.keeper()
 
 
-@pytest.fixture
-def delegated(account: Account) -> Iterator[Path]:
-    """A control group of version 2 that belongs to the user."""
-    root = next((p for p in (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")) if (p / "cgroup.procs").exists()
-                 and (p / "cgroup.controllers").exists()), None)  # fmt: skip
-    if root is None:
-        pytest.skip("no cgroups of version 2")
-    group = root / account.name
-    group.mkdir()
-    for path in (group, group / "cgroup.procs", group / "cgroup.subtree_control"):
-        os.chown(path, account.uid, account.gid)
-    yield group
-    wait_until_gone(account)
-    for path in sorted(group.rglob("*/"), reverse=True):
-        path.rmdir()
-    group.rmdir()
-
-
-def test_delegated_control_groups_are_used(account: Account, tun: None, delegated: Path) -> None:
-    for engine in started(UserEngine(account, cgroup=delegated)):
-        engine.docker("run", "-d", "--name", "cc", IMAGE, "sleep", "60")
-        engine.docker("pause", "cc")
-        assert engine.docker("inspect", "-f", "{{.State.Status}}", "cc").stdout == "paused\n"
-        engine.docker("unpause", "cc")
-        assert "sleep" in engine.docker("top", "cc").stdout
-        assert "cannot be paused" not in engine.words()
+def test_delegated_control_groups_are_used(account: Account, tun: None) -> None:
+    with delegated_groups(account) as groups:
+        for engine in started(UserEngine(account, cgroups=groups)):
+            engine.docker(
+                "run", "-d", "--name", "cc", "-m", "32m", "--pids-limit", "20", IMAGE, "sleep", "60"
+            )
+            engine.docker("pause", "cc")
+            assert engine.docker("inspect", "-f", "{{.State.Status}}", "cc").stdout == "paused\n"
+            engine.docker("unpause", "cc")
+            assert "sleep" in engine.docker("top", "cc").stdout
+            forks = "for i in $(seq 40); do sleep 5 & done"
+            assert "can't fork" in engine.docker("exec", "cc", "sh", "-c", forks, check=False).stderr
+            shown = engine.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", "cc").stdout
+            assert shown.strip().endswith("32MiB")
+            assert "cannot be paused" not in engine.words()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.embedded.errors import BadParameter, Conflict, NotFound
+from stackwright.embedded.snapshots.frozen import FrozenStore
 from stackwright.embedded.state import Database
 from stackwright.embedded.volumes.service import VolumeService
 
@@ -19,11 +20,15 @@ class Engine:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.users: dict[str, list[str]] = {}
+        self.frozen = FrozenStore(state / "frozen")
         self.restart()
 
     def restart(self) -> None:
         self.volumes = VolumeService(
-            Database(self.state / "engine.db"), self.state / "volumes", lambda name: self.users.get(name, [])
+            Database(self.state / "engine.db"),
+            self.state / "volumes",
+            lambda name: self.users.get(name, []),
+            self.frozen,
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from stackwright.embedded.api.call import Call, answer, begin_stream
 from stackwright.embedded.api.routing import Route
 from stackwright.embedded.api.times import rfc3339
 from stackwright.embedded.errors import BadParameter
+from stackwright.embedded.images.view import is_opaque, is_whiteout
 from stackwright.embedded.lifecycle.copying import PathStat
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.record import Container
@@ -91,11 +93,10 @@ class ArchiveRoutes:
     async def changes(self, call: Call) -> web.StreamResponse:
         """GET /containers/{id}/changes."""
         container = self._get(call)
-        upper = self._engine.files.upper(container.id)
+        own = self._engine.files.own_layers(container)
         layers = self._engine.services.images.lower_dirs(container.image_id)
-        mounted = {*_MOUNTED, *(mount.destination for mount in container.mounts)}
-        rows = await asyncio.to_thread(changed, upper, layers)
-        return answer(_own_changes(rows, mounted) or None)
+        rows = await asyncio.to_thread(changed, own, layers)
+        return answer(_own_changes(rows) or None)
 
     def _path(self, call: Call) -> str:
         if not call.text("path"):
@@ -106,10 +107,10 @@ class ArchiveRoutes:
         return self._engine.services.containers.get(call.path["id"])
 
 
-def _own_changes(rows: list[dict[str, Any]], mounted: set[str]) -> list[dict[str, Any]]:
-    """Without the mount points that the engine made, and folders that came or changed by nothing else: they are no
-    doing of the container."""
-    made = {row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in mounted}
+def _own_changes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what the engine makes in every container, and folders that came or changed by nothing else: Docker has it
+    in a layer between image and container. Mount points of volumes are listed, there as here."""
+    made = {row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in _MOUNTED}
     kept: list[dict[str, Any]] = []
     for row in reversed(rows):  # what is in a folder comes before the folder
         path = row["Path"]
@@ -138,21 +139,31 @@ def encode_stat(found: PathStat) -> str:
     return base64.b64encode(msgspec.json.encode(document)).decode()
 
 
-def changed(upper: Path, layers: tuple[Path, ...]) -> list[dict[str, object]]:
-    """What the upper folder of an overlay adds to, changes in and hides of its layers, sorted by path."""
-    result: list[dict[str, object]] = []
+def changed(own: Sequence[Path], layers: Sequence[Path]) -> list[dict[str, object]]:
+    """What the folders of a container (topmost first) add to, change in and hide of its image's layers, by path."""
+    kinds: dict[str, int] = {}
 
-    def below(folder: Path) -> bool:
-        return any(os.path.lexists(layer / folder) for layer in layers)
+    def below(path: Path) -> bool:
+        return any(os.path.lexists(layer / path) for layer in layers)
 
-    for folder, folders, files in os.walk(upper):
-        for name in sorted(folders + files):
-            path = Path(folder) / name
-            inside = path.relative_to(upper)
-            status = path.lstat()
-            if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
-                kind = DELETED
-            else:
-                kind = MODIFIED if below(inside) else ADDED
-            result.append({"Path": f"/{inside}", "Kind": kind})
-    return sorted(result, key=lambda row: str(row["Path"]))
+    for upper in reversed(own):
+        for folder, folders, files in os.walk(upper):
+            for name in sorted(folders + files):
+                path = Path(folder) / name
+                inside = path.relative_to(upper)
+                status = path.lstat()
+                if is_whiteout(status):
+                    _hide(kinds, str(inside))
+                    if below(inside):
+                        kinds[str(inside)] = DELETED
+                    continue
+                if not stat.S_ISDIR(status.st_mode) or is_opaque(str(path)):
+                    _hide(kinds, str(inside))
+                kinds[str(inside)] = MODIFIED if below(inside) else ADDED
+    return [{"Path": f"/{path}", "Kind": kinds[path]} for path in sorted(kinds)]
+
+
+def _hide(kinds: dict[str, int], path: str) -> None:
+    """Forget what lower folders did at a path and below it."""
+    for one in [one for one in kinds if one == path or one.startswith(path + "/")]:
+        del kinds[one]

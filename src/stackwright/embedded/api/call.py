@@ -27,6 +27,8 @@ class Call:
     request: web.BaseRequest
     path: Mapping[str, str]
     version: tuple[int, int]
+    answering: bool = False
+    """Whether a part of the answer is on its way: from then on there is no other answer."""
 
     def text(self, name: str, default: str = "") -> str:
         """A query parameter."""
@@ -126,5 +128,6 @@ async def begin_stream(
 ) -> web.StreamResponse:
     """Headers out now, the body follows by `write`."""
     response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
+    call.answering = True
     await response.prepare(call.request)
     return response

@@ -62,10 +62,14 @@ class ContainerRoutes:
         return answer([list_item(self._engine, c, size=size) for c in chosen[: limit or None]])
 
     async def create(self, call: Call) -> web.StreamResponse:
-        """POST /containers/create."""
+        """POST /containers/create; with `snapshot=` (our own) what the body leaves out is as in the snapshot."""
         body = await call.json_object()
+        if reference := call.text("snapshot"):
+            snapshot, clone = self._engine.snapshots.clone(reference, body)
+            created = await self._engine.creator.create_from(snapshot, clone, call.text("name"))
+            return answer({"Id": created.container.id, "Warnings": created.warnings}, 201)
         if not body:
-            raise BadParameter("invalid JSON: got EOF while reading request body")
+            raise BadParameter("config cannot be empty in order to create a container")
         created = await self._engine.creator.create(parse_create(body), call.text("name"))
         return answer({"Id": created.container.id, "Warnings": created.warnings}, 201)
 

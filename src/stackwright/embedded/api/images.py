@@ -9,11 +9,17 @@ from aiohttp import web
 from stackwright.embedded.api.call import Call, answer, begin_stream
 from stackwright.embedded.api.progress import Emit, stream_progress
 from stackwright.embedded.api.routing import Route
-from stackwright.embedded.errors import BadParameter, NotImplementedYet
+from stackwright.embedded.errors import BadParameter, EngineError, NotImplementedYet
 from stackwright.embedded.images.changes import apply_changes
 from stackwright.embedded.images.types import RegistryAuth
 from stackwright.embedded.lifecycle.config import to_docker
 from stackwright.embedded.lifecycle.engine import Engine
+
+_BUILDKIT = "moby/buildkit"
+# Whatever an engine says of itself, `docker compose` and buildx fetch BuildKit to build with, unless told not to.
+_WITHOUT_BUILDKIT = (
+    " (wanted for a build: with DOCKER_BUILDKIT=0 in the client's environment this engine builds by itself)"
+)
 
 
 class ImageRoutes:
@@ -65,9 +71,14 @@ class ImageRoutes:
         auth = registry_auth(call)
 
         async def work(emit: Emit) -> None:
-            image = await self._images.pull(
-                reference, platform=call.text("platform") or None, auth=auth, progress=emit
-            )
+            try:
+                image = await self._images.pull(
+                    reference, platform=call.text("platform") or None, auth=auth, progress=emit
+                )
+            except EngineError as error:
+                if name.startswith(_BUILDKIT):
+                    error.message += _WITHOUT_BUILDKIT
+                raise
             self._tell("pull", reference, image.run_config.get("Labels"))
 
         return await stream_progress(call, work)
@@ -122,7 +133,9 @@ class ImageRoutes:
         return answer(done)
 
     async def prune(self, call: Call) -> web.StreamResponse:
-        """POST /images/prune?filters=."""
+        """POST /images/prune?filters=; with all of them go the snapshots that nothing was created from."""
+        if "false" in call.filters().get("dangling", ()) or "0" in call.filters().get("dangling", ()):
+            await self._engine.snapshots.prune()
         return answer(await self._images.prune(call.filters()))
 
     async def commit(self, call: Call) -> web.StreamResponse:
@@ -132,9 +145,15 @@ class ImageRoutes:
         config: dict[str, Any] = {**to_docker(container.config), **changes}
         config = apply_changes(config, call.texts("changes"))
         repository = call.text("repo")
+        upper, *frozen = self._engine.files.own_layers(container)
+        parent = container.image_id
+        for folder in reversed(frozen):  # what snapshots froze of it becomes layers of their own
+            parent = (
+                await self._images.commit(folder, parent=parent, config=config, created_by="snapshot")
+            ).id
         image = await self._images.commit(
-            self._engine.files.upper(container.id),
-            parent=container.image_id,
+            upper,
+            parent=parent,
             config=config,
             created_by=" ".join(config.get("Cmd") or ()),
             comment=call.text("comment"),

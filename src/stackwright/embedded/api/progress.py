@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from stackwright.embedded.api.call import Call, begin_stream
-from stackwright.embedded.errors import EngineError
+from stackwright.embedded.api.refusals import explained
 
 Emit = Callable[[dict[str, Any]], None]
 _END: dict[str, Any] = {}
@@ -47,12 +47,13 @@ async def stream_progress(
             await response.write(msgspec.json.encode(message) + b"\r\n")
         try:
             await task
-        except EngineError as error:
+        except Exception as error:
             if response is None and refuse:
                 raise
             response = response or await begin_stream(call, "application/json")
             if not told_error:
-                detail = {"errorDetail": {"message": error.message}, "error": error.message}
+                _, text = explained(error, f"{call.request.method} {call.request.path}")
+                detail = {"errorDetail": {"message": text}, "error": text}
                 await response.write(msgspec.json.encode(detail) + b"\r\n")
         return response or await begin_stream(call, "application/json")
     finally:

@@ -10,6 +10,7 @@ from stackwright.embedded.api.images import ImageRoutes
 from stackwright.embedded.api.networks import NetworkRoutes
 from stackwright.embedded.api.observing import ObservingRoutes
 from stackwright.embedded.api.routing import Route
+from stackwright.embedded.api.snapshots import SnapshotRoutes
 from stackwright.embedded.api.system import SystemRoutes
 from stackwright.embedded.api.volumes import VolumeRoutes
 from stackwright.embedded.lifecycle.engine import Engine
@@ -27,4 +28,5 @@ def all_routes(engine: Engine) -> list[Route]:
         *BuildRoutes(engine).table(),
         *NetworkRoutes(engine).table(),
         *VolumeRoutes(engine).table(),
+        *SnapshotRoutes(engine).table(),
     ]

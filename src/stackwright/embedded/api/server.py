@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import platform
-import sqlite3
 
 import msgspec
 from aiohttp import web
 
 from stackwright.embedded.api.call import Call
+from stackwright.embedded.api.refusals import explained
 from stackwright.embedded.api.routing import NEWEST, Route, Router, split_version
 from stackwright.embedded.errors import EngineError, NotModified
 from stackwright.embedded.lifecycle.activity import Activity
 from stackwright.embedded.lifecycle.tasks import Tasks
 
-log = logging.getLogger("stackwright.engine")
 VERSION = "0.1.0"
 _HEADERS = {
     "Api-Version": f"{NEWEST[0]}.{NEWEST[1]}",
@@ -24,6 +22,23 @@ _HEADERS = {
     "Ostype": "linux",
     "Server": f"Stackwright/{VERSION} ({platform.system().lower()})",
 }
+
+
+MAX_HEADER = 1 << 20
+"""Bytes of one header: build secrets come in one."""
+HEADERS_WITHIN = 300.0
+"""Seconds for a client to send a request's head, and to leave a connection idle; dockerd's own number."""
+
+
+def http_server(dispatcher: Dispatcher, *, headers_within: float = HEADERS_WITHIN) -> web.Server:
+    """The HTTP server, bounded in what a client can make it keep: bytes of a head, and time for one."""
+    return web.Server(
+        dispatcher,
+        handler_cancellation=True,
+        access_log=None,
+        max_field_size=MAX_HEADER,
+        keepalive_timeout=headers_within,
+    )
 
 
 class Dispatcher:
@@ -55,22 +70,20 @@ class Dispatcher:
 
 
 async def respond(route: Route, call: Call) -> web.StreamResponse:
-    """Run the route; every error becomes an answer, none with a traceback."""
+    """Run the route; every error becomes an answer, none with a traceback. Where a part of the answer is on its way
+    already, the connection ends instead: the client must not take what it has for all.
+    """
     try:
         return await route.handler(call)
     except NotModified:
         return web.Response(status=304)
-    except EngineError as error:
-        return refusal(error.message, error.status)
-    except (ConnectionError, TimeoutError) as error:
-        return refusal(str(error) or "the connection was lost", 500)
-    except (OSError, sqlite3.OperationalError) as error:
-        # A full disk, a missing right: the client is told which, the log has where.
-        log.warning("%s %s: %s", call.request.method, call.request.path, error, exc_info=True)
-        return refusal(str(error), 500)
-    except Exception:
-        log.exception("%s %s failed", call.request.method, call.request.path)
-        return refusal("internal error of the engine; its log has the details", 500)
+    except Exception as error:
+        status, message = explained(error, f"{call.request.method} {call.request.path}")
+        if not call.answering:
+            return refusal(message, status)
+        if call.request.transport is not None:
+            call.request.transport.abort()
+        raise ConnectionResetError("cut off: the answer cannot be completed") from error
 
 
 def refusal(message: str, status: int) -> web.Response:

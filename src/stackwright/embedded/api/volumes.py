@@ -44,8 +44,12 @@ class VolumeRoutes:
         return answer({"Volumes": found, "Warnings": None})
 
     async def create(self, call: Call) -> web.StreamResponse:
-        """POST /volumes/create."""
+        """POST /volumes/create; with `snapshot=` (our own) a new one that starts from a frozen one."""
         wanted = await call.json(VolumeCreate)
+        if reference := call.text("snapshot"):
+            made = await self._engine.snapshots.create_volume(reference, wanted.name, wanted.labels)
+            self._tell("create", made.name)
+            return answer(self._volumes.inspect(made), 201)
         volume = await self._volumes.create(
             wanted.name,
             driver=wanted.driver or "local",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import posixpath
+import re
+import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,8 @@ from stackwright.embedded.images.archive.reader import TarReader
 from stackwright.embedded.images.archive.unpack import unpack
 from stackwright.embedded.images.changes import absolute
 from stackwright.embedded.images.view import LayerView
+
+_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class CopyStep:
@@ -47,11 +53,13 @@ class CopyStep:
         chmod = self._fill(instruction.flag("chmod"))
         self._mode = mode_changer(chmod) if chmod else None
         self._parents = instruction.flag("parents") == "true"
+        self.linked = instruction.flag("link") == "true"
+        """``--link``: the layer depends on nothing below it, and is the same on any image."""
         self._prints: list[str] = []
 
     async def find(self, below: LayerView) -> None:
-        """Look everything up; ``below``: the image so far, for names in ``--chown`` and the kind of the
-        target.
+        """Look everything up; ``below``: the image so far, for names in ``--chown`` and (but with ``--link``)
+        the kind of the target.
         """
         instruction, verb = self._instruction, self._instruction.name
         origin = self._fill(instruction.flag("from"))
@@ -70,11 +78,13 @@ class CopyStep:
                 self._sources.append(await self._download(pattern))
             elif verb == "ADD" and pattern.startswith(("git@", "git://")):
                 raise StepFailed("ADD of git repositories is not supported by this builder")
+            elif instruction.flag("checksum"):
+                raise StepFailed("checksum can only be specified for HTTP(S) sources")
             else:
                 self._sources += find(view, pattern, context=not origin, verb=verb, excludes=ignore)
         if not self._sources:
             raise StepFailed(f"{verb} failed: no source files were specified")
-        if len(self._sources) > 1 and not self._is_folder(below):
+        if len(self._sources) > 1 and not self._is_folder(self._target_view(below)):
             raise StepFailed(
                 f"When using {verb} with more than one source file, "
                 "the destination must be a directory and end with a /"
@@ -115,12 +125,15 @@ class CopyStep:
             self._owner,
             self._fill(self._instruction.flag("chmod")),
             self._instruction.flag_values("exclude"),
+            self.linked,
         ]
 
     @property
     def description(self) -> str:
         """For the history."""
-        digest = hashlib.sha256("".join(self._prints).encode()).hexdigest()
+        told = [self._prints, self._parents, self.linked, self._fill(self._instruction.flag("chmod"))]
+        told += [self._instruction.flag_values("exclude"), self._instruction.flag("unpack")]
+        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         kind = "multi" if len(self._sources) > 1 else "file"
         if len(self._sources) == 1 and isinstance(self._sources[0], Found) and self._sources[0].node.is_dir:
             kind = "dir"
@@ -155,8 +168,9 @@ class CopyStep:
                     f"{self._instruction.name} failed: cannot copy to non-directory: {error.filename}"
                 ) from error
             return
-        if isinstance(source, Found) and self._is_archive(source):
-            self._unpack(writer, source, target)
+        archive = self._archive(source)
+        if archive is not None:
+            self._unpack(writer, archive, target)
             return
         if isinstance(source, Download) and into and not source.name:
             raise StepFailed("cannot determine filename from the source url")
@@ -170,29 +184,29 @@ class CopyStep:
                 host = writer.write_file(path, content, ownership, 0o600)
             os.utime(host, (source.modified, source.modified))
 
+    def _target_view(self, below: LayerView) -> LayerView:
+        return LayerView([self._session.images.layers.empty]) if self.linked else below
+
     def _is_folder(self, view: LayerView) -> bool:
         if self._raw_target.endswith("/") or posixpath.basename(self._raw_target) in ("", ".", ".."):
             return True
         node = view.lookup(self._target)
         return node is not None and node.is_dir
 
-    def _is_archive(self, source: Found) -> bool:
-        if self._instruction.name != "ADD" or self._instruction.flag("unpack") == "false":
-            return False
-        with Path(source.node.host).open("rb") as file:
-            head = file.read(512)
-        if detect(head) == "none":
-            return head[257:262] == b"ustar"
-        try:
-            with Path(source.node.host).open("rb", buffering=0) as raw:
-                return next(iter(TarReader(open_compressed(raw))), None) is not None
-        except BadArchive:
-            return False  # compressed, but no archive: copied as it is
+    def _archive(self, source: Source) -> Path | None:
+        """The archive that ADD has to unpack: a local one unless ``--unpack=false``, a fetched one if ``--unpack``."""
+        wish = self._instruction.flag("unpack")
+        if self._instruction.name != "ADD" or wish == "false" or isinstance(source, Inline):
+            return None
+        if isinstance(source, Download):
+            return source.file if wish == "true" and _is_archive(source.file) else None
+        file = Path(source.node.host)
+        return file if stat.S_ISREG(source.node.status.st_mode) and _is_archive(file) else None
 
-    def _unpack(self, writer: UpperWriter, source: Found, target: str) -> None:
-        folder = self._folder / "archive"
+    def _unpack(self, writer: UpperWriter, archive: Path, target: str) -> None:
+        folder = self._folder / f"unpacked-{secrets.token_hex(4)}"
         folder.mkdir()
-        with Path(source.node.host).open("rb", buffering=0) as raw:
+        with archive.open("rb", buffering=0) as raw:
             unpack(TarReader(open_compressed(raw), Limits.for_folder(folder)), folder)
         view = LayerView([folder])
         owner = self._owner if self._instruction.flag("chown") else None
@@ -203,11 +217,27 @@ class CopyStep:
         return expand(word, self._variables, self._session.dockerfile.directives.escape)
 
     async def _download(self, url: str) -> Download:
-        fetched = await download(url, self._folder)
         checksum = self._fill(self._instruction.flag("checksum"))
+        if checksum and not _CHECKSUM.fullmatch(checksum):
+            raise StepFailed(f"invalid checksum {checksum}: expected sha256: and 64 hexadecimal digits")
+        place = self._folder / f"download-{len(self._sources)}"
+        place.mkdir()
+        fetched = await download(url, place)
         if checksum:
             with fetched.file.open("rb") as content:
                 actual = f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
             if actual != checksum:
                 raise StepFailed(f"digest mismatch for {url}: {actual} (expected: {checksum})")
         return fetched
+
+
+def _is_archive(file: Path) -> bool:
+    with file.open("rb") as content:
+        head = content.read(512)
+    if detect(head) == "none":
+        return head[257:262] == b"ustar"
+    try:
+        with file.open("rb", buffering=0) as raw:
+            return next(iter(TarReader(open_compressed(raw))), None) is not None
+    except BadArchive:
+        return False  # compressed, but no archive: copied as it is

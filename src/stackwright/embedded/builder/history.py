@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stackwright.dockerfile import Instruction
 
@@ -17,6 +18,24 @@ def describe(instruction: Instruction, command: Sequence[str], fill: Expand) -> 
         return f"{instruction.name} {writer(instruction, command, fill)}"
     flags = "".join(f"--{key}={value} " for key, value in instruction.flags)
     return f"{instruction.name} {flags}{' '.join(instruction.args)}"
+
+
+def run_history(
+    args: Sequence[str],
+    visible: Mapping[str, str],
+    mounts: Sequence[str],
+    scripts: Sequence[str],
+    instruction: Instruction,
+) -> str:
+    """``|1 A=1 /bin/sh -c make``, and after it in a comment what else the step's result depends on: what was
+    mounted, a script of its own, another network.
+    """
+    shown = [f"|{len(visible)}", *(f"{name}={value}" for name, value in visible.items())] if visible else []
+    more = [f"--mount={text}" if "=" in text else text[:16] for text in mounts]
+    more += [f"script:{hashlib.sha256(text.encode()).hexdigest()[:16]}" for text in scripts]
+    if (network := instruction.flag("network", "default")) != "default":
+        more.append(f"--network={network}")
+    return " ".join([*shown, *args, *(["#", *more] if more else [])])
 
 
 def _pairs(instruction: Instruction, command: Sequence[str], fill: Expand) -> str:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stackwright.embedded.builder.agent import forwarded
 from stackwright.embedded.builder.errors import StepFailed
 from stackwright.embedded.builder.fingerprint import fingerprint
 from stackwright.embedded.builder.runmounts import RunMount
@@ -66,17 +67,20 @@ class Prepared:
 
 
 class MountPreparer:
-    """``folder``: a private one for this step; ``secrets`` by id; ``cwd``: the step's working directory."""
+    """``folder``: a private one for this step; ``secrets`` and ``agents`` (sockets) by id; ``cwd``: the step's
+    working directory.
+    """
 
     def __init__(
         self,
         folder: Path,
         caches: CacheFolders,
         secrets: Mapping[str, bytes],
+        agents: Mapping[str, Path],
         view_of: ViewOf,
         cwd: str,
     ) -> None:
-        self._folder, self._caches, self._secrets = folder, caches, secrets
+        self._folder, self._caches, self._secrets, self._agents = folder, caches, secrets, agents
         self._view_of, self._cwd = view_of, cwd
 
     async def cache_key(self, mounts: Sequence[RunMount]) -> list[str]:
@@ -92,7 +96,7 @@ class MountPreparer:
         return key
 
     async def prepare(self, mounts: Sequence[RunMount], held: AsyncExitStack) -> Prepared:
-        """Make ready what the mounts need; locks on caches are held by ``held``."""
+        """Make ready what the mounts need; locks on caches and forwarded agents are held by ``held``."""
         done = Prepared()
         for number, mount in enumerate(mounts):
             match mount.kind:
@@ -104,8 +108,8 @@ class MountPreparer:
                     done.mounts.append(await self._cache(mount, held))
                 case "secret":
                     self._secret(mount, number, done)
-                case _ if mount.required:
-                    raise StepFailed("RUN --mount=type=ssh is not supported by this builder")
+                case "ssh":
+                    await self._ssh(mount, number, done, held)
         return done
 
     def _target(self, mount: RunMount) -> str:
@@ -171,6 +175,22 @@ class MountPreparer:
             give(str(file), *mount.owner)
         target = self._target(mount) if mount.target else f"/run/secrets/{name}"
         done.mounts.append(StepMount("bind", target, file, readonly=True))
+
+    async def _ssh(self, mount: RunMount, number: int, done: Prepared, held: AsyncExitStack) -> None:
+        name = mount.id or "default"
+        if name not in self._agents:
+            if mount.required:
+                raise StepFailed(
+                    f"ssh agent {name}: not found (the client has to lend it, in Compose by build.ssh)"
+                )
+            return
+        mode = mount.mode if mount.mode is not None else 0o600
+        own = await held.enter_async_context(
+            forwarded(self._agents[name], self._folder, f"ssh-{number}", mount.owner, mode)
+        )
+        target = self._target(mount) if mount.target else f"/run/buildkit/ssh_agent.{number}"
+        done.mounts.append(StepMount("bind", target, own))
+        done.environment.setdefault("SSH_AUTH_SOCK", target)
 
 
 def scaffold(lower: Sequence[Path], folder: Path, mounts: Sequence[StepMount]) -> None:

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 from stackwright.embedded.builder.types import BuildOptions
 from stackwright.embedded.images.types import RegistryAuth
 
+SECRETS_HEADER = "X-Stackwright-Build-Secrets"
+SSH_HEADER = "X-Stackwright-Build-SSH"
+
 
 class MultiQuery(Protocol):
     """The part of a multi-valued query mapping that is used here (aiohttp's ``request.query``)."""
@@ -44,16 +47,30 @@ def options_from_query(
         remote=query.get("remote", ""),
         squash=_flag(query, "squash"),
         host_ca=host_ca,
-        secrets={
-            name: base64.b64decode(value)
-            for name, value in _packed(headers, "X-Stackwright-Build-Secrets").items()
-        },
+        secrets=_secrets(headers),
+        ssh=_agents(headers),
         auth={
             host: auth
             for host, document in _packed(headers, "X-Registry-Config").items()
             if (auth := RegistryAuth.from_json(document))
         },
     )
+
+
+def _secrets(headers: Mapping[str, str]) -> dict[str, bytes]:
+    packed = _packed(headers, SECRETS_HEADER)
+    try:
+        return {name: base64.b64decode(value, validate=True) for name, value in packed.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{SECRETS_HEADER}: not base64: {error}") from None
+
+
+def _agents(headers: Mapping[str, str]) -> dict[str, Path]:
+    packed = _packed(headers, SSH_HEADER)
+    for name, path in packed.items():
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"{SSH_HEADER}: {name}: {path!r} is not the absolute path of a socket")
+    return {name: Path(path) for name, path in packed.items()}
 
 
 def _flag(query: MultiQuery, name: str) -> bool:

@@ -118,7 +118,7 @@ class Builder:
             emit(_error(error))
             raise BuildFailed(error.message) from error
         if unused := _unused_arguments(session):
-            text(shown, f"[Warning] One or more build-args {unused} were not consumed\n")
+            text(shown, f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed\n")
         emit({"aux": {"ID": image.id}})
         if options.quiet:
             text(emit, f"{image.id}\n")

@@ -13,6 +13,7 @@ from typing import Any
 from stackwright.dockerfile import Dockerfile, Stage
 from stackwright.embedded.builder.arguments import given_arguments, platform_arguments
 from stackwright.embedded.builder.cache import StepCache
+from stackwright.embedded.builder.imported import ImportedCache
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CacheFolders
 from stackwright.embedded.builder.types import BuildOptions, RunStep
@@ -38,6 +39,7 @@ class Session:
     given: dict[str, str] = field(init=False)
     outer: dict[str, str] = field(init=False)
     """Values of global arguments."""
+    imported: ImportedCache = field(init=False)
     platform_values: dict[str, str] = field(init=False)
     _results: dict[int, asyncio.Future[Image]] = field(default_factory=dict)
     _pulls: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -46,6 +48,9 @@ class Session:
 
     def __post_init__(self) -> None:
         self.given = given_arguments(self.options.build_args)
+        self.imported = ImportedCache(self.images, self.options.cache_from)
+        for source in self.imported.sources:
+            self.lease(source)
         platform = Platform.parse(self.options.platform) if self.options.platform else Platform.host()
         self.platform_values = platform_arguments(platform)
         self.outer = {**self.platform_values, **self.dockerfile.global_values(self.given)}

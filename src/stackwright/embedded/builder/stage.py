@@ -18,7 +18,7 @@ from stackwright.embedded.builder.arguments import StageArguments
 from stackwright.embedded.builder.cache import cache_key
 from stackwright.embedded.builder.copy import CopyStep
 from stackwright.embedded.builder.errors import StepFailed
-from stackwright.embedded.builder.history import describe
+from stackwright.embedded.builder.history import describe, run_history
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CA_TARGET, CA_VARIABLES, MountPreparer, scaffold
 from stackwright.embedded.builder.runmounts import parse_mount
@@ -28,6 +28,7 @@ from stackwright.embedded.builder.upper import UpperWriter
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images import changes
+from stackwright.embedded.images.document import now
 from stackwright.embedded.images.types import Image
 from stackwright.embedded.images.view import LayerView
 
@@ -117,11 +118,18 @@ class StageBuild:
                 await self._workdir(instruction)
             case _:
                 config = changes.apply(self._config, instruction, self._fill)
-                if instruction.name == "CMD":
+                if instruction.name == "HEALTHCHECK":
+                    self._say_what_it_replaces()
+                elif instruction.name == "CMD":
                     self._cmd_set = True
                 elif instruction.name == "ENTRYPOINT" and not self._cmd_set:
                     config.pop("Cmd", None)  # the base image's command was for the base image's entrypoint
                 await self._set(instruction, config)
+
+    def _say_what_it_replaces(self) -> None:
+        before = (self._config.get("Healthcheck") or {}).get("Test") or ()
+        if before:
+            text(self._emit, f"Note: overriding previous HEALTHCHECK: [{' '.join(before)}]\n")
 
     @property
     def _escape(self) -> str:
@@ -149,8 +157,20 @@ class StageBuild:
         """How histories begin for steps that run nothing."""
         return f"{' '.join(changes.shell(self._config))} #(nop)"
 
-    async def _cached(self, key: str) -> bool:
-        image = None if self._session.options.no_cache else self._session.cache.find(key)
+    def _cached(self, key: str, config: dict[str, Any] | None = None, created_by: str = "") -> bool:
+        """Take the step's result from the cache, if it is there. ``created_by``: what histories say of the step,
+        empty where that does not tell all it depends on.
+        """
+        if self._session.options.no_cache:
+            return False
+        imported = self._session.imported
+        image = self._session.cache.find(key)
+        if image is not None and not imported.allows(image):
+            image = None
+        if image is None and created_by and config is not None:
+            image = imported.find(self._image, config, created_by, self._author)
+            if image is not None:
+                self._session.cache.remember(key, image)
         if image is None:
             return False
         text(self._emit, " ---> Using cache\n")
@@ -165,7 +185,7 @@ class StageBuild:
         self, upper: Path | None, config: dict[str, Any], created_by: str, *key_parts: Any
     ) -> None:
         key = self._key(*key_parts, self._author)
-        if upper is None and await self._cached(key):
+        if upper is None and self._cached(key, config, created_by):
             return
         image = await self._session.images.commit(
             upper, parent=self._image, config=config, created_by=created_by, author=self._author, take=True
@@ -183,7 +203,7 @@ class StageBuild:
                 raise StepFailed(f"Cannot mkdir: {config['WorkingDir']} is not a directory")
             await self._commit(None, config, created_by, "config", config, created_by)
             return
-        if await self._cached(self._key("workdir", config, self._author)):
+        if self._cached(self._key("workdir", config, self._author), config, created_by):
             return
         with self._session.step_folder() as folder:
             upper = folder / "upper"
@@ -197,16 +217,40 @@ class StageBuild:
             await step.find(LayerView(self._lower()))
             quick = step.quick_parts()
             quick_key = self._key("layers", quick, self._config, self._author) if quick else ""
-            if quick_key and await self._cached(quick_key):
+            if quick_key and self._cached(quick_key):
                 return
             parts = ("copy", await asyncio.to_thread(step.cache_parts), self._config)
-            if not await self._cached(self._key(*parts, self._author)):
+            created_by = f"{self._nop} {step.description}"
+            if not self._cached(self._key(*parts, self._author), self._config, created_by) and not (
+                step.linked and self._linked_before(parts, created_by)
+            ):
                 upper = folder / "upper"
                 upper.mkdir()
-                await asyncio.to_thread(step.write, UpperWriter(self._lower(), upper))
-                await self._commit(upper, self._config, f"{self._nop} {step.description}", *parts)
+                lower = () if step.linked else self._lower()
+                await asyncio.to_thread(step.write, UpperWriter(lower, upper))
+                await self._commit(upper, self._config, created_by, *parts)
+                if step.linked and self._image is not None:
+                    self._session.cache.remember(cache_key("link", *parts[:2]), self._image)
             if quick_key and self._image is not None:
                 self._session.cache.remember(quick_key, self._image)
+
+    def _linked_before(self, parts: tuple[Any, ...], created_by: str) -> bool:
+        """Put the layer that the same ``COPY --link`` gave on another image onto this one, if there is one."""
+        session, images = self._session, self._session.images
+        found = None if session.options.no_cache else session.cache.find(cache_key("link", *parts[:2]))
+        if found is None or not session.imported.allows(found):
+            return False
+        entry = {
+            "created": now(),
+            "created_by": created_by,
+            **({"author": self._author} if self._author else {}),
+        }
+        key = self._key(*parts, self._author)
+        self._image = images.restored(self._image, self._config, entry, found.layers[-1])
+        session.lease(self._image)
+        session.cache.remember(key, self._image)
+        text(self._emit, " ---> Using cache\n")
+        return True
 
     async def _run(self, instruction: Instruction) -> None:
         options = self._session.options
@@ -220,13 +264,16 @@ class StageBuild:
                 folder,
                 self._session.caches,
                 options.secrets,
+                options.ssh,
                 lambda name: self._session.view_of(name, self._stage, self._emit),
                 cwd,
             )
             bodies = [document.content for document in instruction.heredocs]
             network = self._network(instruction)
-            parts = ("run", args, bodies, sorted(visible.items()), await preparer.cache_key(mounts), network)
-            if await self._cached(self._key(*parts, self._config, self._author)):
+            mount_key = await preparer.cache_key(mounts)
+            parts = ("run", args, bodies, sorted(visible.items()), mount_key, network)
+            created_by = run_history(args, visible, mount_key, bodies if script else (), instruction)
+            if self._cached(self._key(*parts, self._config, self._author), self._config, created_by):
                 return
             async with AsyncExitStack() as held:
                 ready = await preparer.prepare(mounts, held)
@@ -256,8 +303,6 @@ class StageBuild:
                     ),
                     folder,
                 )
-            shown = [f"|{len(visible)}", *(f"{name}={value}" for name, value in visible.items())]
-            created_by = " ".join([*(shown if visible else ()), *args])
             await self._commit(upper, self._config, created_by, *parts, self._config)
 
     def _network(self, instruction: Instruction) -> str:

@@ -40,6 +40,9 @@ class BuildOptions:
     """The host's CA bundle, to be trusted by RUN steps and never part of a layer."""
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     """For ``RUN --mount=type=secret,id=...`` (our own extension: header ``X-Stackwright-Build-Secrets``)."""
+    ssh: Mapping[str, Path] = field(default_factory=dict)
+    """Sockets of SSH agents on this host by id, for ``RUN --mount=type=ssh`` (our own extension: header
+    ``X-Stackwright-Build-SSH``)."""
     auth: Mapping[str, RegistryAuth] = field(default_factory=dict)
     """Registry credentials by host name (``X-Registry-Config``)."""
 

@@ -109,6 +109,9 @@ def rules(spec: ContainerSpec) -> list[DeviceRule]:
             kind = "b" if stat.S_ISBLK(node.mode) else "c"
             major, minor = os.major(node.device), os.minor(node.device)
             allowed.append(DeviceRule(True, kind, major, minor, device.permissions))
+    allowed += [
+        DeviceRule(True, rule.kind, rule.major, rule.minor, rule.access) for rule in spec.device_rules
+    ]
     return allowed
 
 

@@ -36,7 +36,7 @@ class JsonLog:
         """Log what was read from `stream` ("stdout" or "stderr"); an unfinished line waits for its end."""
         data = self._partial.pop(stream, b"") + data
         *lines, rest = data.split(b"\n")
-        tail = b'","stream":"' + stream.encode() + b'","time":"' + self._now() + b'"}\n'
+        tail = self._tail(stream)
         records = []
         for line in lines:
             while len(line) > PARTIAL:
@@ -51,10 +51,13 @@ class JsonLog:
         self._append(records)
 
     def close(self) -> None:
-        """Write unfinished lines and close the file."""
-        for stream in list(self._partial):
-            self.write(stream, b"\n")
+        """Write unfinished lines, as unfinished as they are, and close the file."""
+        for stream, rest in self._partial.items():
+            self._append([_record(rest, False, self._tail(stream))])
         os.close(self._fd)
+
+    def _tail(self, stream: str) -> bytes:
+        return b'","stream":"' + stream.encode() + b'","time":"' + self._now() + b'"}\n'
 
     def _append(self, records: list[bytes]) -> None:
         if not self._max_size:

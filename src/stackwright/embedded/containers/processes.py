@@ -36,6 +36,7 @@ class ProcessTable:
             pid=pid,
             ppid=int(fields[1]),
             uid=uid,
+            state=fields[0],
             start_time=self._boot + int(fields[19]) / _TICKS,
             cpu_time=(int(fields[11]) + int(fields[12])) / _TICKS,
             tty=_terminal(int(fields[4])),

@@ -101,7 +101,8 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """(rows, columns) of the terminal at start; zeros leave the kernel's default."""
     capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES
     no_new_privileges: bool = False
-    seccomp: Literal["default", "unconfined"] = "default"
+    seccomp: str = "default"
+    """default, unconfined, or the text of a profile (seccomp_profile.py)."""
     rlimits: tuple[Rlimit, ...] = ()
     oom_score_adj: int = 0
     init: bool = False
@@ -131,6 +132,15 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     target: str
     permissions: str = "rwm"
+
+
+class DeviceAllowance(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices that processes may use without a node being made for them (`--device-cgroup-rule`); None is any number."""
+
+    kind: Literal["a", "b", "c"]
+    major: int | None
+    minor: int | None
+    access: str
 
 
 class Namespaces(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +236,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     readonly_paths: tuple[str, ...] = DEFAULT_READONLY_PATHS
     sysctls: tuple[tuple[str, str], ...] = ()
     devices: tuple[Device, ...] = ()
+    device_rules: tuple[DeviceAllowance, ...] = ()
     privileged: bool = False
     """All capabilities and devices, nothing masked, /sys writable; overrides the fields above."""
     namespaces: Namespaces = Namespaces()

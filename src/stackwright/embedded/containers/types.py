@@ -95,6 +95,8 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     ppid: int
     uid: int
+    state: str
+    """One letter, as in /proc/pid/stat: R runs, S sleeps, Z has ended..."""
     start_time: float
     """Seconds since the epoch."""
     cpu_time: float

@@ -13,6 +13,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from stackwright.embedded.errors import BadParameter, NotFound
@@ -51,6 +52,10 @@ class Catalogue:
     def open(self) -> None:
         """Create the tables."""
         self._database.migrate("images", _SCHEMA)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing for several changes; nobody else changes anything meanwhile."""
+        return self._database.transaction()
 
     def find(self, name: str) -> Image:
         """By full id, tag or digest reference, or unique id prefix, in Docker's order."""
@@ -125,6 +130,10 @@ class Catalogue:
         )
         return image_id
 
+    def adopt(self, image_id: str, parent: str) -> None:
+        """Record what an image that came from elsewhere was built on, unless that is known."""
+        self._database.execute("UPDATE image SET parent = ? WHERE id = ? AND parent = ''", (parent, image_id))
+
     def name(self, reference: Reference, image_id: str) -> str:
         """Point a tag or digest at an image; returns the id it pointed at before, or an empty string."""
         with self._database.transaction():
@@ -158,7 +167,7 @@ class Catalogue:
 
     def delete(self, image_id: str, *, keep_layers: bool = False) -> None:
         """Forget an image with its names; ``keep_layers``: only hide it, containers still run on it."""
-        with self._database.transaction():
+        with self._database.transaction(removes=True):
             self._database.execute("DELETE FROM image_name WHERE image = ?", (image_id,))
             if keep_layers:
                 self._database.execute("UPDATE image SET deleted = 1 WHERE id = ?", (image_id,))
@@ -200,6 +209,12 @@ class Catalogue:
         for row in self._database.execute("SELECT layers FROM image"):
             found.update(json.loads(row["layers"]))
         return found
+
+    def incomplete(self) -> list[Image]:
+        """Images of which a layer is missing: after a power loss the database can be older than the folders."""
+        there = {row["diff_id"] for row in self._database.execute("SELECT diff_id FROM image_layer")}
+        rows = self._database.execute("SELECT * FROM image").fetchall()
+        return [self._image(row) for row in rows if not there.issuperset(json.loads(row["layers"]))]
 
     def _row(self, image_id: str) -> Any:
         return self._database.execute("SELECT * FROM image WHERE id = ?", (image_id,)).fetchone()

@@ -25,16 +25,28 @@ def child_document(
     platform: Platform | None = None,
 ) -> str:
     """The configuration of ``parent`` plus one history entry and, with ``diff_id``, one layer."""
-    base = parent.config if parent else {}
-    created = now()
-    here = platform or Platform.host()
-    entry: dict[str, Any] = {"created": created, "created_by": created_by}
+    entry: dict[str, Any] = {"created": now(), "created_by": created_by}
     if author:
         entry["author"] = author
     if comment:
         entry["comment"] = comment
     if diff_id is None:
         entry["empty_layer"] = True
+    return continued(parent, config, entry, diff_id=diff_id, platform=platform)
+
+
+def continued(
+    parent: Image | None,
+    config: dict[str, Any],
+    entry: dict[str, Any],
+    *,
+    diff_id: str | None,
+    platform: Platform | None = None,
+) -> str:
+    """As :func:`child_document`, with the history entry as it is."""
+    base = parent.config if parent else {}
+    here = platform or Platform.host()
+    created, author = entry.get("created", ""), entry.get("author", "")
     document: dict[str, Any] = {
         "architecture": base.get("architecture") or here.architecture,
         "os": base.get("os") or here.os,

@@ -30,6 +30,7 @@ from stackwright.embedded.images.archive.reader import TarReader
 from stackwright.embedded.images.archive.unpack import UnpackPolicy, remove_tree, unpack
 from stackwright.embedded.images.archive.writer import digest_layer
 from stackwright.embedded.images.trash import Trash
+from stackwright.embedded.kernel.copyfile import copy_content
 from stackwright.embedded.kernel.userns import give
 from stackwright.embedded.state import Database
 
@@ -199,7 +200,7 @@ class LayerStore:
         """
         freed, thrown = 0, []
         doomed: list[Layer] = []
-        with self._database.transaction():
+        with self._database.transaction(removes=True):
             kept = in_use()  # asked inside: an image may have been added meanwhile
             for row in self._database.execute("SELECT * FROM image_layer").fetchall():
                 layer = self._layer(row)
@@ -300,7 +301,7 @@ def _copy_folder(source: str, target: str, links: dict[tuple[int, int], str]) ->
                 continue
             links[key] = there
             if stat.S_ISREG(status.st_mode):
-                shutil.copyfile(entry.path, there)
+                copy_content(entry.path, there)
             elif stat.S_ISLNK(status.st_mode):
                 os.symlink(os.readlink(entry.path), there)  # noqa: PTH211, PTH115
             elif stat.S_ISSOCK(status.st_mode):

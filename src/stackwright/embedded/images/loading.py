@@ -86,20 +86,20 @@ def _load(
             layers.hold(diff_id)
         held.append(diff_id)
         size += layer.size
-    image_id = catalogue.add(image.config.decode(), size=size)
-    names = []
-    for name in image.names:
-        reference = Reference.parse(name).tagged()
-        before = catalogue.name(reference, image_id)
-        if before and before != image_id:
+    references = [Reference.parse(name).tagged() for name in image.names]
+    with catalogue.transaction():  # a removal sees the image with its names or not at all
+        image_id = catalogue.add(image.config.decode(), size=size)
+        before = [catalogue.name(reference, image_id) for reference in references]
+    for reference, old in zip(references, before, strict=True):
+        if old and old != image_id:
             progress(
                 {
                     "stream": f"The image {reference.familiar} already exists, renaming the old one with ID "
-                    f"{before} to empty string\n"
+                    f"{old} to empty string\n"
                 }
             )
-        names.append(reference.familiar)
         progress({"stream": f"Loaded image: {reference.familiar}\n"})
+    names = [reference.familiar for reference in references]
     if not names:
         progress({"stream": f"Loaded image ID: {image_id}\n"})
     return image_id, tuple(names)
@@ -111,7 +111,7 @@ def check_config(config: bytes) -> list[str]:
         document = json.loads(config)
         diff_ids = document["rootfs"]["diff_ids"] or []
         ok = isinstance(document.get("config") or {}, dict) and all(map(_DIGEST.fullmatch, diff_ids))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         ok, diff_ids = False, []
     if not ok:
         raise BadArchive("an image configuration in the archive can't be read")
@@ -119,23 +119,37 @@ def check_config(config: bytes) -> list[str]:
 
 
 def _images(folder: Path) -> Iterator[_Found]:
-    if (folder / "manifest.json").is_file():
-        for entry in _json(folder, "manifest.json", list):
-            try:
-                config = _file(folder, entry["Config"])
-                files = tuple(_file(folder, name) for name in entry.get("Layers") or ())
-                yield _Found(_bytes(config), files, tuple(entry.get("RepoTags") or ()))
-            except (KeyError, TypeError, AttributeError) as error:
-                raise BadArchive(f"manifest.json can't be read: {error!r}") from error
-    elif (folder / "index.json").is_file():
-        seen: dict[str, list[str]] = {}
-        for descriptor in _json(folder, "index.json", dict).get("manifests") or ():
-            for digest in _manifests(folder, descriptor):
-                seen.setdefault(digest, []).extend(_annotated(descriptor))
-        for digest, names in seen.items():
-            manifest = json.loads(_verified(folder, digest))
-            files = tuple(_blob(folder, layer["digest"]) for layer in manifest["layers"])
-            yield _Found(_verified(folder, manifest["config"]["digest"]), files, tuple(dict.fromkeys(names)))
+    """Docker's list where there is one, else the OCI layout's index. BadArchive for documents that make no sense."""
+    docker = (folder / "manifest.json").is_file()
+    name, read = ("manifest.json", _of_docker) if docker else ("index.json", _of_oci)
+    try:
+        yield from read(folder) if docker or (folder / name).is_file() else ()
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise BadArchive(f"{name} can't be read: {error!r}") from error
+
+
+def _of_docker(folder: Path) -> Iterator[_Found]:
+    for entry in _json(folder, "manifest.json", list):
+        config = _file(folder, entry["Config"])
+        files = tuple(_file(folder, name) for name in entry.get("Layers") or ())
+        yield _Found(_bytes(config), files, tuple(map(_text, entry.get("RepoTags") or ())))
+
+
+def _of_oci(folder: Path) -> Iterator[_Found]:
+    seen: dict[str, list[str]] = {}
+    for descriptor in _json(folder, "index.json", dict).get("manifests") or ():
+        for digest in _manifests(folder, descriptor):
+            seen.setdefault(digest, []).extend(map(_text, _annotated(descriptor)))
+    for digest, names in seen.items():
+        manifest = json.loads(_verified(folder, digest))
+        files = tuple(_blob(folder, layer["digest"]) for layer in manifest["layers"])
+        yield _Found(_verified(folder, manifest["config"]["digest"]), files, tuple(dict.fromkeys(names)))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _manifests(folder: Path, descriptor: dict[str, Any], depth: int = 0) -> Iterator[str]:

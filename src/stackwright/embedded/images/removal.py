@@ -11,8 +11,10 @@ from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.types import Image
 
 InUse = Callable[[], Mapping[str, Sequence[str]]]
-"""Image id → the containers that use it, those running marked by :data:`RUNNING`."""
+"""Image id → the containers that use it, those running marked by :data:`RUNNING`; snapshots begin with
+:data:`SNAPSHOT`."""
 RUNNING = " running"
+SNAPSHOT = "snapshot "
 Report = list[dict[str, str]]
 
 
@@ -98,7 +100,7 @@ class Removal:
             if containers and not force:
                 raise Conflict(
                     f"conflict: unable to delete {shown} (must be forced) - "
-                    f"image is being used by stopped container {containers[0][:12]}"
+                    f"image is being used by {_described(containers[0], 'stopped container')}"
                 )
             if self._catalogue.children(image.id):
                 raise Conflict(
@@ -106,10 +108,10 @@ class Removal:
                     "image has dependent child images"
                 )
         elif containers and not force:
-            user = (running or containers)[0][:12]
+            user = _described((running or containers)[0], "container")
             raise Conflict(
                 f'conflict: unable to remove repository reference "{shown}" (must force) - '
-                f"container {user} is using its referenced image {image.short_id}"
+                f"{user} is using its referenced image {image.short_id}"
             )
 
     def _delete(
@@ -130,3 +132,9 @@ class Removal:
                 break
             at = None if self._catalogue.children(parent.id) or self._containers(parent.id) else parent
         return report
+
+
+def _described(user: str, kind: str) -> str:
+    if user.startswith(SNAPSHOT):
+        return SNAPSHOT + user.removeprefix(SNAPSHOT)[:12]
+    return f"{kind} {user[:12]}"

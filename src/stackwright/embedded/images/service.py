@@ -8,8 +8,10 @@ Errors are :mod:`stackwright.embedded.errors` with Docker's texts.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,11 @@ from stackwright.embedded.errors import BadParameter, NotFound
 from stackwright.embedded.images import listing, views
 from stackwright.embedded.images.catalogue import Catalogue
 from stackwright.embedded.images.changes import apply_changes
-from stackwright.embedded.images.document import child_document
+from stackwright.embedded.images.document import child_document, continued
 from stackwright.embedded.images.layers import LayerStore
 from stackwright.embedded.images.loading import load_archive
 from stackwright.embedded.images.reference import Reference
-from stackwright.embedded.images.removal import RUNNING, Removal
+from stackwright.embedded.images.removal import RUNNING, SNAPSHOT, Removal
 from stackwright.embedded.images.saving import write_archive
 from stackwright.embedded.images.streams import from_thread, full_disk_explained, produced_by, spool
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
@@ -29,6 +31,8 @@ from stackwright.embedded.state import Database
 
 if TYPE_CHECKING:
     from stackwright.embedded.images.registry.pull import Puller
+
+log = logging.getLogger("stackwright.engine")
 
 __all__ = ["Image", "ImageService", "Platform", "Progress", "RegistryAuth"]
 
@@ -40,6 +44,7 @@ Documents = list[dict[str, Any]]
 Images = list[Image]
 Report = list[dict[str, str]]
 Named = list[tuple[Image, Reference | None]]
+Chosen = list[tuple[Image, list[Reference]]]
 
 
 class ImageService:
@@ -67,6 +72,9 @@ class ImageService:
         """
         self.catalogue.open()
         await asyncio.to_thread(self.layers.open)
+        for image in self.catalogue.incomplete():
+            log.warning("image %s is forgotten: layers of it are lost", " ".join(image.repo_tags) or image.id)
+            self.catalogue.delete(image.id)
         await self._collect()
 
     async def close(self) -> None:
@@ -81,6 +89,15 @@ class ImageService:
         ever pruned, and their layers stay as long as the containers do.
         """
         self._in_use, self._protected = in_use, True
+
+    @contextmanager
+    def leased(self, *image_ids: str) -> Iterator[None]:
+        """Keep images from being removed while work that needs them is under way."""
+        self.leases.update(image_ids)
+        try:
+            yield
+        finally:
+            self.leases.subtract(image_ids)
 
     def get(self, name: str) -> Image:
         """Find an image by id, unique id prefix, tag or digest reference; NotFound("No such image: ...")."""
@@ -157,10 +174,11 @@ class ImageService:
         wanted = Reference.parse(reference)
         if tag:
             wanted = wanted.tagged(tag)
-        chosen = [wanted] if wanted.tag else self.catalogue.tags_of(wanted)
-        if not chosen or self.catalogue.named(chosen[0]) is None:
+        references = [wanted] if wanted.tag else self.catalogue.tags_of(wanted)
+        chosen = [(one, image) for one in references if (image := self.catalogue.named(one))]
+        if not chosen:
             raise NotFound(f"An image does not exist locally with the tag: {wanted.familiar_name}")
-        with full_disk_explained():
+        with full_disk_explained(), self.leased(*(image.id for _, image in chosen)):
             await Pusher(self.catalogue, self.layers).push(chosen, auth, progress)
 
     async def load(self, stream: AsyncIterator[bytes], progress: Progress) -> Images:
@@ -175,7 +193,7 @@ class ImageService:
                 )
         finally:
             self.layers.trash.throw(folder)
-        return [self.get(image_id) for image_id, _ in loaded]
+        return [image for image_id, _ in loaded if (image := self.catalogue.by_id(image_id))]
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
         """One archive that both ``docker load`` and OCI tools read.
@@ -189,9 +207,14 @@ class ImageService:
                 references = chosen.setdefault(image.id, (image, []))[1]
                 if reference is not None and reference not in references:
                     references.append(reference)
-        return produced_by(
-            lambda write: write_archive(list(chosen.values()), self.catalogue, self.layers, write)
-        )
+        return self._written(list(chosen.values()))
+
+    async def _written(self, chosen: Chosen) -> AsyncIterator[bytes]:
+        with self.leased(*(image.id for image, _ in chosen)):
+            async for piece in produced_by(
+                lambda write: write_archive(chosen, self.catalogue, self.layers, write)
+            ):
+                yield piece
 
     def _named(self, name: str) -> Named:
         """The images that one name of ``save`` means, with the tags they are saved under."""
@@ -273,7 +296,8 @@ class ImageService:
         size = base.size if base else 0
         diff_id = None
         if upper is not None:
-            layer = await asyncio.to_thread(self.layers.add_folder, upper, take=take)
+            with full_disk_explained(), self.leased(*([base.id] if base else [])):
+                layer = await asyncio.to_thread(self.layers.add_folder, upper, take=take)
             diff_id, size = layer.diff_id, size + layer.size
         try:
             document = child_document(
@@ -287,6 +311,15 @@ class ImageService:
             self.catalogue.name(name, image_id)
         return self.get(image_id)
 
+    def restored(
+        self, parent: Image | None, config: dict[str, Any], entry: dict[str, Any], diff_id: str | None
+    ) -> Image:
+        """The image that a step gave once, from its history entry and its layer, which is here."""
+        layer = self.layers.get(diff_id) if diff_id else None
+        size = (parent.size if parent else 0) + (layer.size if layer else 0)
+        document = continued(parent, config, entry, diff_id=diff_id)
+        return self.get(self.catalogue.add(document, size=size, parent=parent.id if parent else ""))
+
     async def tag(self, name: str, repository: str, tag: str = "") -> str:
         """Give an image another name; returns the familiar reference set. BadParameter for an invalid one."""
         image = self.get(name)
@@ -299,7 +332,10 @@ class ImageService:
 
     async def remove(self, name: str, *, force: bool = False, prune: bool = True) -> Report:
         """``DELETE /images/{name}``: ``[{"Untagged": ...}, {"Deleted": ...}]``; Conflict when in use."""
-        report = Removal(self.catalogue, self._users).remove(name, force=force, prune=prune)
+        with self.database.transaction(
+            removes=True
+        ):  # a load under way in a thread names its image before or after
+            report = Removal(self.catalogue, self._users).remove(name, force=force, prune=prune)
         await self._collect()
         return report
 
@@ -312,7 +348,8 @@ class ImageService:
         dangling = rest.pop("dangling", ["true"])
         wanted = listing.matcher(self.catalogue, rest, ("until", "label", "label!"))
         dangling_only = dangling[0].lower() not in ("0", "false")
-        report = Removal(self.catalogue, self._users).prune(wanted, dangling_only=dangling_only)
+        with self.database.transaction(removes=True):
+            report = Removal(self.catalogue, self._users).prune(wanted, dangling_only=dangling_only)
         freed = await self._collect()
         return {"ImagesDeleted": report or None, "SpaceReclaimed": freed}
 
@@ -345,7 +382,8 @@ class ImageService:
                 for diff_id in image.layers
                 if used[diff_id] > 1 and (layer := self.layers.get(diff_id))
             )
-            shown.append(views.summary(image, shared=shared, containers=len(in_use.get(image.id, ()))))
+            containers = sum(not user.startswith(SNAPSHOT) for user in in_use.get(image.id, ()))
+            shown.append(views.summary(image, shared=shared, containers=containers))
         return {"LayersSize": self.layers.total_size(), "Images": shown}
 
     def _pulls(self) -> Puller:
@@ -356,7 +394,9 @@ class ImageService:
         return self._puller
 
     def _users(self) -> Mapping[str, Sequence[str]]:
-        leased = {image_id: ("a build" + RUNNING,) for image_id, count in self.leases.items() if count > 0}
+        leased = {
+            image_id: ("of work under way" + RUNNING,) for image_id, count in self.leases.items() if count > 0
+        }
         containers = self._in_use()
         return {**leased, **{image_id: ids for image_id, ids in containers.items() if ids}}
 

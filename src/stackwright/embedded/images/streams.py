@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stackwright.embedded.errors import EngineError
+from stackwright.embedded.errors import DiskFull
 from stackwright.embedded.images.types import Progress
 
 _PIECE = 1 << 20
@@ -24,8 +24,7 @@ def full_disk_explained() -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        where = f" ({error.filename})" if error.filename else ""
-        raise EngineError(f"no space left on the disk of the engine's state folder{where}") from error
+        raise DiskFull(str(error.filename or "")) from error
 
 
 async def spool(stream: AsyncIterator[bytes], target: Path) -> int:

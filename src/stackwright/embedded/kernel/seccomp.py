@@ -7,8 +7,15 @@ import struct
 
 from .call import check, libc
 
-ALLOW = 0x7FFF0000
+KILL_PROCESS = 0x80000000
+KILL_THREAD = 0
+TRAP = 0x00030000
 _ERRNO = 0x00050000
+_TRACE = 0x7FF00000
+LOG = 0x7FFC0000
+ALLOW = 0x7FFF0000
+MAX_LENGTH = 4096
+"""Instructions in one program (BPF_MAXINSNS)."""
 
 ARCH_X86_64 = 0xC000003E
 ARCH_I386 = 0x40000003
@@ -17,7 +24,7 @@ ARCH_AARCH64 = 0xC00000B7
 NUMBER = 0
 ARCH = 4
 
-_LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
+_LOAD, _AND, _RETURN, _GO = 0x20, 0x54, 0x06, 0x05
 _JUMPS = {"==": 0x15, ">": 0x25, ">=": 0x35}
 _INSTRUCTION = struct.Struct("<HBBI")
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
@@ -28,8 +35,13 @@ def fail_with(number: int) -> int:
     return _ERRNO | number
 
 
+def trace_with(number: int) -> int:
+    """The return value that stops the process for its tracer, or fails with ENOSYS when it has none."""
+    return _TRACE | number
+
+
 def argument(index: int) -> int:
-    """Offset of the low half of the call's argument."""
+    """Offset of the low half of the call's argument; the high half follows (little endian)."""
     return 16 + 8 * index
 
 
@@ -56,6 +68,10 @@ class Filter:
         """Jumps to `name` arrive here; every use comes before."""
         self._labels[name] = len(self._code)
 
+    def go(self, name: str) -> None:
+        """Go on at a label, however far."""
+        self._code.append((_GO, name, "", 0))
+
     def give(self, action: int) -> None:
         """Return `action`."""
         self._code.append((_RETURN, "", "", action))
@@ -64,6 +80,9 @@ class Filter:
         """The program as the kernel wants it. ValueError for a jump of more than 255 instructions."""
         program = b""
         for position, (code, then, otherwise, value) in enumerate(self._code):
+            if code == _GO:
+                program += _INSTRUCTION.pack(_GO, 0, 0, self._labels[then] - position - 1)
+                continue
             jumps = [self._labels[name] - position - 1 if name else 0 for name in (then, otherwise)]
             if not all(0 <= jump <= 255 for jump in jumps):
                 raise ValueError(f"jump out of range at instruction {position}")

@@ -95,6 +95,12 @@ class Copying:
         """
         if container.host_config.readonly_rootfs and not _in_mount(container, path):
             raise Forbidden("container rootfs is marked read-only")
+        with self._files.writing(container.id):
+            await self._write(container, path, archive, own=own, keep_kind=keep_kind)
+
+    async def _write(
+        self, container: Container, path: str, archive: AsyncIterator[bytes], *, own: bool, keep_kind: bool
+    ) -> None:
         view = await self._view(container)
         await asyncio.to_thread(view.run, lambda: _check_folder(container, path))
         owner = self._owner(container) if own else None

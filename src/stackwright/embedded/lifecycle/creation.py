@@ -4,19 +4,25 @@ behind."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stackwright.embedded.errors import BadParameter, Conflict
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images.types import Image
-from stackwright.embedded.lifecycle.config import CreateRequest, HostConfig, as_words
+from stackwright.embedded.lifecycle.config import Config, CreateRequest, HostConfig, as_words
 from stackwright.embedded.lifecycle.files import ContainerFiles, bind_source
 from stackwright.embedded.lifecycle.inherit import inherit
 from stackwright.embedded.lifecycle.mounts import parse_volumes_from, plan_mounts
 from stackwright.embedded.lifecycle.names import invent_name
 from stackwright.embedded.lifecycle.naming import network_mode
 from stackwright.embedded.lifecycle.ports import check_ports
-from stackwright.embedded.lifecycle.privileges import capabilities, security_options
+from stackwright.embedded.lifecycle.privileges import (
+    capabilities,
+    check_sysctls,
+    device_allowances,
+    security_options,
+)
 from stackwright.embedded.lifecycle.record import Container, MountPoint, now_ns
 from stackwright.embedded.lifecycle.restart import check_policy
 from stackwright.embedded.lifecycle.services import Services
@@ -24,6 +30,8 @@ from stackwright.embedded.lifecycle.signals import parse_signal
 from stackwright.embedded.lifecycle.specs import DEFAULT_SHM, log_config
 from stackwright.embedded.lifecycle.supervisor import Supervisor
 from stackwright.embedded.lifecycle.wiring import Wiring
+from stackwright.embedded.snapshots.cloning import Clone
+from stackwright.embedded.snapshots.record import Snapshot
 
 _SMALLEST_MEMORY = 6 * 1024 * 1024
 
@@ -34,6 +42,14 @@ class Created:
 
     container: Container
     warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a container begins with that is not created from its image alone."""
+
+    snapshot: Snapshot
+    clone: Clone
 
 
 class Creator:
@@ -47,12 +63,17 @@ class Creator:
         self._wiring = wiring
         self._supervisor = supervisor
 
-    async def create(self, request: CreateRequest, name: str = "") -> Created:
+    async def create_from(self, snapshot: Snapshot, clone: Clone, name: str = "") -> Created:
+        """POST /containers/create?snapshot=: a container that starts where a frozen one stood."""
+        with self._services.frozen.holding(snapshot.frozen()):
+            return await self.create(clone.request, name, _Start(snapshot, clone))
+
+    async def create(self, request: CreateRequest, name: str = "", start: _Start | None = None) -> Created:
         """Raises NotFound (image, network), Conflict (name), BadParameter."""
         services, host = self._services, request.host_config
         containers = services.containers
         name = containers.check_name(name) if name else invent_name(lambda n: containers.find(n) is not None)
-        image = services.images.get(request.config.image)
+        image = services.images.get(start.snapshot.image_id if start else request.config.image)
         config = inherit(request.config, image.run_config)
         warnings = check_host_config(host)
         check_ports(config.exposed_ports, host)
@@ -62,11 +83,7 @@ class Creator:
         host.network_mode = network_mode(host)
         host.shm_size = host.shm_size or DEFAULT_SHM
         endpoints = self._wiring.endpoints_for(host, request.networking, config.mac_address)
-        inherited = [
-            (containers.get(source).mounts, mode)
-            for source, mode in map(parse_volumes_from, host.volumes_from)
-        ]
-        mounts = plan_mounts(host, config.volumes, inherited)
+        mounts = start.clone.mounts if start else self._mounts(host, config)
         for mount in mounts:
             if mount.kind == "bind":
                 bind_source(mount)
@@ -80,17 +97,27 @@ class Creator:
             host_config=host,
             endpoints=endpoints,
             mounts=mounts,
+            frozen=list(start.snapshot.layers) if start else [],
+            snapshot=start.snapshot.id if start else "",
         )
-        await self._write(container, image)
+        with services.images.leased(image.id):
+            await self._write(container, image, start.clone.frozen if start else {})
         self._supervisor.tell(container, "create")
         return Created(container, warnings)
 
-    async def _write(self, container: Container, image: Image) -> None:
+    def _mounts(self, host: HostConfig, config: Config) -> list[MountPoint]:
+        inherited = [
+            (self._services.containers.get(source).mounts, mode)
+            for source, mode in map(parse_volumes_from, host.volumes_from)
+        ]
+        return plan_mounts(host, config.volumes, inherited)
+
+    async def _write(self, container: Container, image: Image, frozen: Mapping[str, tuple[str, ...]]) -> None:
         made: list[MountPoint] = []
-        self._files.create(container.id)
+        self._files.create(container)
         try:
             for mount in container.mounts:
-                if mount.kind == "volume" and await self._make_volume(mount, image):
+                if mount.kind == "volume" and await self._make_volume(container, mount, image, frozen):
                     made.append(mount)
             # Another request may have taken the name while volumes were being filled.
             self._services.containers.check_name(container.name)
@@ -101,14 +128,25 @@ class Creator:
                 await self._services.volumes.remove(mount.name, force=True)
             raise
 
-    async def _make_volume(self, mount: MountPoint, image: Image) -> bool:
-        """Create the volume if need be and fill it from the image; whether it is new and anonymous."""
-        volumes = self._services.volumes
+    async def _make_volume(
+        self,
+        container: Container,
+        mount: MountPoint,
+        image: Image,
+        frozen: Mapping[str, tuple[str, ...]],
+    ) -> bool:
+        """Create the volume if need be and fill it from the image, or begin with what was frozen; whether it is new and
+        anonymous."""
+        services = self._services
+        volumes = services.volumes
         anonymous = mount.anonymous and not mount.name
-        volume = await volumes.create(mount.name)
+        content = frozen.get(mount.destination, ())
+        volume = await volumes.create(
+            mount.name, frozen=content, snapshot=container.snapshot if content else ""
+        )
         mount.name, mount.source = volume.name, volume.mountpoint
         if not mount.no_copy and not mount.readonly and not mount.subpath:
-            layers = self._services.images.lower_dirs(image)
+            layers = (*services.frozen.folders(container.frozen), *services.images.lower_dirs(image))
             await volumes.populate(volume, layers, mount.destination)
         return anonymous
 
@@ -118,6 +156,13 @@ def check_host_config(host: HostConfig) -> list[str]:
     check_policy(host.restart_policy, auto_remove=host.auto_remove)
     capabilities(as_words(host.cap_add), as_words(host.cap_drop))
     security_options(host.security_opt)
+    device_allowances(host.device_cgroup_rules)
+    check_sysctls(
+        host.sysctls,
+        own_network=network_mode(host) != "host",
+        own_ipc=host.ipc_mode != "host",
+        own_uts=host.uts_mode != "host",
+    )
     log_config(host.log_config)
     if 0 < host.memory < _SMALLEST_MEMORY:
         raise BadParameter("Minimum memory limit allowed is 6MB")

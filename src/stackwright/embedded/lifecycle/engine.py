@@ -23,6 +23,7 @@ from stackwright.embedded.lifecycle.specs import hostname_of
 from stackwright.embedded.lifecycle.supervisor import Supervisor
 from stackwright.embedded.lifecycle.tasks import Tasks
 from stackwright.embedded.lifecycle.wiring import Wiring
+from stackwright.embedded.snapshots.service import SnapshotService
 
 
 class Engine:
@@ -33,11 +34,12 @@ class Engine:
         self.tasks = tasks
         self.socket = socket
         self.stopping = asyncio.Event()
-        self.files = ContainerFiles(services.state_dir)
+        self.files = ContainerFiles(services.state_dir, services.frozen)
         self.wiring = Wiring(services)
         self.launcher = Launcher(services, self.files, self.wiring)
         self.supervisor = Supervisor(services, self.launcher, self.wiring, tasks)
         self.manager = Manager(services, self.supervisor, self.launcher, self.files)
+        self.snapshots = SnapshotService(services, self.files, self.supervisor)
         self.creator = Creator(services, self.files, self.wiring, self.supervisor)
         self.building = Building(services)
         self.copying = Copying(services, self.files)
@@ -50,11 +52,13 @@ class Engine:
         return any(c.up or c.status == Status.RESTARTING for c in self.services.containers)
 
     def images_in_use(self) -> Mapping[str, Sequence[str]]:
-        """Image id → ids of its containers, running ones marked (ImageService.protect)."""
+        """Image id → ids of its containers, running ones marked, and its snapshots (ImageService.protect)."""
         result: dict[str, list[str]] = {}
         for container in self.services.containers:
             text = f"{container.id} running" if container.up else container.id
             result.setdefault(container.image_id, []).append(text)
+        for image_id, text in self.snapshots.images_in_use():
+            result.setdefault(image_id, []).append(text)
         return result
 
     def hostname(self, container: Container) -> str:
@@ -63,7 +67,7 @@ class Engine:
 
     def sizes(self, container: Container) -> dict[str, Any]:
         """`SizeRw` and `SizeRootFs`, in bytes."""
-        changed = tree_size(self.files.upper(container.id))
+        changed = sum(map(tree_size, self.files.own_layers(container)))
         return {"SizeRw": changed, "SizeRootFs": changed + self._image_size(container)}
 
     def _image_size(self, container: Container) -> int:

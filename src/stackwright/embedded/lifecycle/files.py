@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from stackwright.embedded.containers.spec import Mount, Rootfs
 from stackwright.embedded.errors import BadParameter, EngineError
 from stackwright.embedded.lifecycle.record import Container, MountPoint
+from stackwright.embedded.snapshots.frozen import FrozenStore, successor
 from stackwright.embedded.volumes.service import VolumeService
 
 IDENTITY = ("hosts", "hostname", "resolv.conf")
@@ -23,20 +26,24 @@ IDENTITY = ("hosts", "hostname", "resolv.conf")
 class ContainerFiles:
     """Makes, finds and removes the folders of containers."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, frozen: FrozenStore) -> None:
         self.root = state_dir / "containers"
+        self._frozen = frozen
+        self._writers: Counter[str] = Counter()
 
     def directory(self, container_id: str) -> Path:
         """The container's folder."""
         return self.root / container_id
 
-    def create(self, container_id: str) -> None:
+    def create(self, container: Container) -> None:
         """Make the folder; on failure nothing is left."""
-        directory = self.directory(container_id)
+        directory = self.directory(container.id)
         try:
             directory.mkdir(parents=True, mode=0o710)
             for name in ("fs", "fs/upper", "fs/work", "fs/merged"):
                 (directory / name).mkdir(mode=0o755)
+            if container.frozen:
+                successor(self._frozen.data(container.frozen[0]), directory / "fs" / "upper")
         except OSError as error:
             shutil.rmtree(directory, ignore_errors=True)
             raise EngineError(f"creating the container's folder: {error.strerror}: {directory}") from error
@@ -47,15 +54,34 @@ class ContainerFiles:
         if directory.exists():
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
+    @contextmanager
+    def writing(self, container_id: str) -> Iterator[None]:
+        """While somebody else than its processes writes into a container: it cannot be frozen."""
+        self._writers[container_id] += 1
+        try:
+            yield
+        finally:
+            self._writers[container_id] -= 1
+            if not self._writers[container_id]:
+                del self._writers[container_id]
+
+    def written_to(self, container_id: str) -> bool:
+        """Whether somebody is in `writing`."""
+        return container_id in self._writers
+
+    def own_layers(self, container: Container) -> tuple[Path, ...]:
+        """What differs from its image, topmost first: its writable layer, and what was frozen of it."""
+        return (self.upper(container.id), *self._frozen.folders(container.frozen))
+
     def upper(self, container_id: str) -> Path:
         """The overlay's upper folder: what the container changed."""
         return self.directory(container_id) / "fs" / "upper"
 
     def rootfs(self, container: Container, layers: Sequence[Path]) -> Rootfs:
-        """The overlay of the image's layers (topmost first) under the container's own."""
+        """The overlay of the image's layers (topmost first) and what was frozen under the container's own."""
         fs = self.directory(container.id) / "fs"
         return Rootfs(
-            lower=tuple(str(layer) for layer in layers),
+            lower=tuple(str(layer) for layer in (*self._frozen.folders(container.frozen), *layers)),
             upper=str(fs / "upper"),
             work=str(fs / "work"),
             merged=str(fs / "merged"),
@@ -110,7 +136,11 @@ async def resolve_mount(mount: MountPoint, volumes: VolumeService) -> Mount:
 def bind_source(mount: MountPoint) -> str:
     """The host path of a bind; the short syntax makes a missing one as a folder, the long one refuses."""
     path = Path(mount.source)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a folder on the way that the engine's user may not enter
+        raise BadParameter(f"bind source path {mount.source}: {error.strerror}") from error
+    if not there:
         if mount.options == "must-exist":
             raise BadParameter(
                 f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'

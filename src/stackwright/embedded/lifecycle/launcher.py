@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from stackwright.embedded.containers.runtime import Running, Sandbox, StartError
-from stackwright.embedded.containers.spec import ContainerSpec, Mount, container_spec, encode
+from stackwright.embedded.containers.spec import ContainerSpec, Mount, PortBinding, container_spec, encode
 from stackwright.embedded.containers.users import UserNotFound, resolve_user
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.lifecycle.files import ContainerFiles, resolve_mount
-from stackwright.embedded.lifecycle.ports import wanted_bindings
+from stackwright.embedded.lifecycle.ports import Promised, wanted_bindings
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
-from stackwright.embedded.lifecycle.specs import Surroundings, build_spec, namespaces_of
+from stackwright.embedded.lifecycle.specs import Surroundings, build_spec, hostname_of, namespaces_of
 from stackwright.embedded.lifecycle.wiring import Wires, Wiring
 
 BeforeGo = Callable[[Sandbox], Awaitable[None]]
@@ -36,6 +36,8 @@ class Launcher:
         self._services = services
         self._files = files
         self._wiring = wiring
+        self._promised: dict[str, Promised] = {}
+        """Container id to the host ports that its start has chosen and does not listen on yet."""
         services.database.migrate(
             "runs", ["CREATE TABLE runs (container TEXT PRIMARY KEY, spec BLOB NOT NULL)"]
         )
@@ -68,6 +70,8 @@ class Launcher:
         except BaseException:
             await self._undo(container)
             raise
+        finally:
+            self._promised.pop(container.id, None)
 
     def run_of(self, container_id: str) -> ContainerSpec | None:
         """What the container was started with, if it may still run: written before the start, gone after
@@ -90,6 +94,9 @@ class Launcher:
 
     async def _specify(self, container: Container, wires: Wires) -> ContainerSpec:
         services, host = self._services, container.host_config
+        if wires.shares is not None:  # one network, one name
+            container.config.hostname = hostname_of(wires.shares)
+            container.config.domainname = wires.shares.config.domainname
         self._files.write_identity(container.id, wires.identity)
         rootfs = self._files.rootfs(container, services.images.lower_dirs(container.image_id))
         mounts = [await resolve_mount(mount, services.volumes) for mount in container.mounts]
@@ -108,10 +115,16 @@ class Launcher:
                 namespaces=namespaces_of(container, wires.net, pids),
                 dns=wires.dns,
                 variables=wires.variables,
-                ports=wanted_bindings(container.config.exposed_ports, host) if wires.net == "new" else (),
+                ports=self._ports(container) if wires.net == "new" else (),
                 cgroup_parent=host.cgroup_parent.strip("/") or services.cgroup_parent,
             ),
         )
+
+    def _ports(self, container: Container) -> tuple[PortBinding, ...]:
+        promised = frozenset().union(*self._promised.values())
+        ports = wanted_bindings(container.config.exposed_ports, container.host_config, promised)
+        self._promised[container.id] = frozenset((port.proto, port.host_port) for port in ports)
+        return ports
 
 
 def _ordered(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:

@@ -282,6 +282,7 @@ class Manager:
         await self._files.remove(container.id)
         self._launcher.forget(container.id)
         services.containers.remove(container)
+        await services.frozen.collect()
         if volumes:
             for mount in container.mounts:
                 if mount.anonymous and mount.name:

@@ -35,15 +35,22 @@ def check_ports(exposed: Iterable[str], host: HostConfig) -> None:
             _host_range(binding)
 
 
-def wanted_bindings(exposed: Iterable[str], host: HostConfig) -> tuple[PortBinding, ...]:
-    """What to publish at start; a host port range becomes its first free port, no host port becomes any
-    (0)."""
+Promised = frozenset[tuple[Protocol, int]]
+
+
+def wanted_bindings(
+    exposed: Iterable[str], host: HostConfig, promised: Promised = frozenset()
+) -> tuple[PortBinding, ...]:
+    """What to publish at start; a host port range becomes its first free port, no host port becomes any (0).
+
+    `promised` are ports that starts in flight have chosen but do not listen on yet.
+    """
     result = []
     for port, mappings in host.port_bindings.items():
         number, protocol = parse_port(port)
         for mapping in mappings:
             first, last = _host_range(mapping)
-            chosen = first if first == last else _first_free(mapping.host_ip, first, last, protocol)
+            chosen = first if first == last else _first_free(mapping.host_ip, first, last, protocol, promised)
             result.append(
                 PortBinding(proto=protocol, host_ip=mapping.host_ip, host_port=chosen, container_port=number)
             )
@@ -66,10 +73,12 @@ def _host_range(mapping: PortMapping) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _first_free(address: str, first: int, last: int, protocol: Protocol) -> int:
+def _first_free(address: str, first: int, last: int, protocol: Protocol, promised: Promised) -> int:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     for number in range(first, last + 1):
+        if (protocol, number) in promised:
+            continue
         with new_socket(family, kind) as probe:
             if protocol == "tcp":
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -58,7 +58,7 @@ async def probe(running: Running, spec: ExecSpec, timeout: float) -> ProbeResult
             code = await _finish(session, output)
     except TimeoutError:
         code = -1
-        output += f"\nHealth check exceeded timeout ({timeout:g}s)".encode()
+        output += f"\nHealth check exceeded timeout ({go_duration(timeout)})".encode()
     except StartError as error:
         code = error.code
         output += str(error).encode()
@@ -103,3 +103,13 @@ async def _end(session: ExecSession) -> None:
 
 def _since(running: Running) -> float:
     return (time.time_ns() - running.started_at) / SECOND
+
+
+def go_duration(seconds: float) -> str:
+    """A length of time as Go prints it: 200ms, 1.5s, 1m30s, 1h0m5s."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    words = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{words}{rest:g}s"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from stackwright.embedded.errors import BadParameter, Conflict, NotFound
+from stackwright.embedded.errors import BadParameter, Conflict, DiskFull, NotFound
 from stackwright.embedded.ids import match_prefix
 from stackwright.embedded.lifecycle.config import Config, EndpointSettings, HostConfig
 from stackwright.embedded.lifecycle.machine import UP, Status
@@ -80,6 +80,10 @@ class Container(msgspec.Struct, kw_only=True):
     stopped_by_user: bool = False
     boot_id: str = ""
     health: HealthRecord | None = None
+    frozen: list[str] = []
+    """Frozen folders between its writable layer and its image, topmost first."""
+    snapshot: str = ""
+    """What it was created from."""
 
     @property
     def up(self) -> bool:
@@ -156,17 +160,22 @@ class Containers:
             self._database.execute(
                 "UPDATE containers SET data = ? WHERE id = ?", (encode(container), container.id)
             )
-        except sqlite3.OperationalError as error:
+        except (DiskFull, sqlite3.OperationalError) as error:
             log.error("the state of container %s could not be written: %s", container.name, error)
 
     def rename(self, container: Container, name: str) -> None:
         """Give it another, free name."""
-        del self._names[container.name]
-        container.name = name
+        before, container.name = container.name, name
+        try:
+            self._database.execute(
+                "UPDATE containers SET name = ?, data = ? WHERE id = ?",
+                (name, encode(container), container.id),
+            )
+        except BaseException:
+            container.name = before
+            raise
+        del self._names[before]
         self._names[name] = container.id
-        self._database.execute(
-            "UPDATE containers SET name = ?, data = ? WHERE id = ?", (name, encode(container), container.id)
-        )
 
     def remove(self, container: Container) -> None:
         """Forget it."""

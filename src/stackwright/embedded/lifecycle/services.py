@@ -10,6 +10,7 @@ from stackwright.embedded.images.service import ImageService
 from stackwright.embedded.lifecycle.events import EventBus
 from stackwright.embedded.lifecycle.record import Containers
 from stackwright.embedded.networks.service import NetworkService
+from stackwright.embedded.snapshots.frozen import FrozenStore
 from stackwright.embedded.state import Database
 from stackwright.embedded.volumes.service import VolumeService
 
@@ -28,6 +29,7 @@ class Services:
     volumes: VolumeService
     runtime: RuntimeInterface
     events: EventBus
+    frozen: FrozenStore
     limitations: tuple[str, ...] = ()
     """What does not work for the ordinary user that runs this engine; empty for root."""
 

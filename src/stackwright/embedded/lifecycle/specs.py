@@ -26,12 +26,18 @@ from stackwright.embedded.containers.spec import (
     Rootfs,
     User,
 )
+from stackwright.embedded.containers.syscalls import UNCONFINED
 from stackwright.embedded.errors import BadParameter, NotFound
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import HostConfig, as_words
 from stackwright.embedded.lifecycle.config import LogConfig as DockerLogConfig
 from stackwright.embedded.lifecycle.inherit import process_env
-from stackwright.embedded.lifecycle.privileges import ALL_CAPABILITIES, capabilities, security_options
+from stackwright.embedded.lifecycle.privileges import (
+    ALL_CAPABILITIES,
+    capabilities,
+    device_allowances,
+    security_options,
+)
 from stackwright.embedded.lifecycle.record import Container
 
 DEFAULT_SHM = 64 * 1024 * 1024
@@ -95,7 +101,7 @@ def build_spec(container: Container, around: Surroundings) -> ContainerSpec:
             else (0, 0),
             capabilities=_capabilities(host),
             no_new_privileges=security.no_new_privileges,
-            seccomp="unconfined" if host.privileged else security.seccomp,
+            seccomp=UNCONFINED if host.privileged else security.seccomp,
             rlimits=tuple(Rlimit(name=u.name, soft=u.soft, hard=u.hard) for u in host.ulimits),
             oom_score_adj=host.oom_score_adj,
             init=bool(host.init),
@@ -115,6 +121,7 @@ def build_spec(container: Container, around: Surroundings) -> ContainerSpec:
             )
             for d in host.devices
         ),
+        device_rules=device_allowances(host.device_cgroup_rules),
         privileged=host.privileged,
         namespaces=around.namespaces,
         cgroup_parent=around.cgroup_parent,
@@ -155,7 +162,7 @@ def exec_spec(
             console_size=console_size,
             capabilities=ALL_CAPABILITIES if privileged else _capabilities(host),
             no_new_privileges=security.no_new_privileges,
-            seccomp="unconfined" if privileged or host.privileged else security.seccomp,
+            seccomp=UNCONFINED if privileged or host.privileged else security.seccomp,
             rlimits=tuple(Rlimit(name=u.name, soft=u.soft, hard=u.hard) for u in host.ulimits),
         ),
     )

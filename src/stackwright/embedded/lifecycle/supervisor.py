@@ -112,7 +112,10 @@ class Supervisor:
         if container.status == Status.RESTARTING:
             # Docker wakes them too, although the container comes back.
             live.waiters.tell("not-running", container.exit_code)
-        await self._wiring.release(container)
+        try:
+            await self._wiring.release(container)
+        except EngineError as error:  # a full disk: the next engine gives back what is still held
+            log.error("the network of %s could not be given back: %s", container.name, error.message)
         if run:
             run.cleaned.set()
             if live.run is run:

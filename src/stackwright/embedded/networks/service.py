@@ -56,7 +56,7 @@ class NetworkService:
         self._wiring = Wiring()
         self._addressing = Addressing(self._store, self._wiring.routed_elsewhere)
         self._rules = HostRules(instance)
-        self._leaving: set[str] = set()
+        self._leaving: dict[str, asyncio.Task[None]] = {}
 
     # --- the engine's life -------------------------------------------------------------------------------------
 
@@ -78,6 +78,9 @@ class NetworkService:
         Endpoints and port rules of containers that are not in `running` are released; bridges, veths and nft
         rules of ours that nobody needs are removed, missing ones are made again.
         """
+        await asyncio.to_thread(self._wiring.remove_bridges, self._store.left)
+        for network in self._store.left:
+            self._store.drop_network(network.id)
         for endpoint in list(self._store.endpoints.values()):
             if endpoint.container_id not in running:
                 self._store.drop_endpoint(endpoint.id)
@@ -122,6 +125,7 @@ class NetworkService:
 
     async def close(self, *, keep_devices: bool) -> None:
         """Engine's end. `keep_devices=False` (nothing runs): remove every device and rule of ours."""
+        await self._departures()
         if not keep_devices:
             bridges = [n for n in self._store.networks.values() if n.driver == "bridge"]
             await asyncio.to_thread(self._wiring.remove_bridges, bridges)
@@ -146,6 +150,7 @@ class NetworkService:
         enable_ipv6: bool = False,
     ) -> Network:
         """POST /networks/create. Conflict on a name in use, Forbidden on overlapping pools, BadParameter else."""
+        await self._departures()
         definition.check_request(name, driver or "bridge", options or {}, list(self._store.networks.values()))
         plan = parse_plan(ipam or Ipam())
         self._addressing.refuse_overlap(plan, self._wiring.has_bridge)
@@ -171,16 +176,21 @@ class NetworkService:
 
     def get(self, reference: str) -> Network:
         """By full name, id, or unambiguous id prefix; NotFound "network x not found"."""
-        return definition.find(
-            reference, {key: n for key, n in self._store.networks.items() if key not in self._leaving}
-        )
+        return definition.find(reference, self._present())
+
+    def _present(self) -> dict[str, Network]:
+        return {key: n for key, n in self._store.networks.items() if key not in self._leaving}
 
     def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Network, ...]:
         """GET /networks; filters: name, id, driver, label, scope, type (custom, builtin), dangling."""
-        return definition.select(self._store.networks, self._store.endpoints, filters or {})
+        return definition.select(self._present(), self._store.endpoints, filters or {})
 
     async def remove(self, reference: str) -> Network:
-        """Forbidden for predefined networks and while endpoints are active (Docker's texts)."""
+        """Forbidden for predefined networks and while endpoints are active (Docker's texts).
+
+        The network is gone for everybody when this returns; its bridge follows within the tenths of a second that
+        the kernel takes for it. Whoever makes a network waits for that, so that the addresses are free again.
+        """
         network = self.get(reference)
         if network.predefined:
             raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
@@ -188,20 +198,32 @@ class NetworkService:
             raise Forbidden(
                 f"error while removing network: network {network.name} id {network.id} has active endpoints"
             )
-        self._leaving.add(network.id)
+        self._store.leave(network)
+        self._leaving[network.id] = asyncio.create_task(
+            self._depart(network), name=f"remove {network.bridge}"
+        )
+        return network
+
+    async def _depart(self, network: Network) -> None:
         try:
             await asyncio.to_thread(self._wiring.remove_bridges, [network])
             self._rules.dismiss(network)
             self._tables.remove_network(network.id)
             self._store.drop_network(network.id)
             self._addressing.forget(network.id)
+        except OSError as error:
+            log.warning("the next engine removes what is left of network %s: %s", network.name, error)
+            self._store.networks.pop(network.id, None)
         finally:
-            self._leaving.discard(network.id)
-        return network
+            del self._leaving[network.id]
+
+    async def _departures(self) -> None:
+        if self._leaving:
+            await asyncio.wait(set(self._leaving.values()))
 
     async def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[Network, ...]:
         """Remove custom networks without endpoints; filters: label, label!, until. The removed ones."""
-        found = definition.prunable(self._store.networks, self._store.endpoints, filters or {})
+        found = definition.prunable(self._present(), self._store.endpoints, filters or {})
         return tuple([await self.remove(network.id) for network in found])
 
     # --- endpoints ---------------------------------------------------------------------------------------------

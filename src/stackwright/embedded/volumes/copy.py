@@ -9,9 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from stackwright.embedded.images.view import LayerView, Node
+from stackwright.embedded.kernel.copyfile import copy_content
 from stackwright.embedded.kernel.userns import give
-
-_COPY_CHUNK = 1 << 30
 
 
 class TreeCopy:
@@ -41,7 +40,7 @@ class TreeCopy:
             self._links[key] = place
         mode = node.status.st_mode
         if stat.S_ISREG(mode):
-            _copy_content(node.host, place)
+            copy_content(node.host, place)
         elif stat.S_ISLNK(mode):
             os.symlink(os.readlink(node.host), place)  # noqa: PTH115, PTH211
         elif stat.S_ISSOCK(mode):
@@ -49,19 +48,6 @@ class TreeCopy:
         else:
             os.mknod(place, mode, node.status.st_rdev)
         _copy_attributes(node.host, place, node.status)
-
-
-def _copy_content(source: str, target: str) -> None:
-    """Shared blocks where the filesystem can (reflink), a copy inside the kernel elsewhere."""
-    with open(source, "rb") as reader, open(target, "xb") as writer:  # noqa: PTH123
-        try:
-            while os.copy_file_range(reader.fileno(), writer.fileno(), _COPY_CHUNK):
-                pass
-        except OSError:  # EXDEV, EOPNOTSUPP: filesystems that cannot do it with each other
-            reader.seek(0)
-            writer.truncate(0)
-            writer.seek(0)
-            shutil.copyfileobj(reader, writer, 1 << 20)
 
 
 def _copy_attributes(source: str, target: str, status: os.stat_result) -> None:

@@ -179,10 +179,9 @@ class RegistryClient:
         auth = self._auth
         if auth is not None and auth.registry_token:
             return auth.registry_token
-        parameters = {
-            "service": fields.get("service", ""),
-            "scope": fields.get("scope") or f"repository:{self.repository}:{self._actions}",
-        }
+        own = f"repository:{self.repository}:{self._actions}" if self.repository else ""
+        parameters = {"service": fields.get("service", ""), "scope": fields.get("scope") or own}
+        parameters = {key: value for key, value in parameters.items() if value}
         realm = fields["realm"]
         headers: dict[str, str] = {}
         if urlsplit(realm).scheme != "https" and not is_insecure(urlsplit(realm).netloc):
@@ -196,7 +195,7 @@ class RegistryClient:
 
             if auth is not None and auth.username:
                 headers["Authorization"] = _basic(auth)
-            query = urlencode({key: value for key, value in parameters.items() if value})
+            query = urlencode(parameters)
             context = self._once("GET", f"{realm}{'&' if '?' in realm else '?'}{query}", headers, None)
         async with context as response:
             if response.status >= 400:

@@ -64,7 +64,7 @@ def read(data: bytes) -> dict[str, Any]:
     """A JSON object; RegistryError for anything else, and for the manifests of the first Docker registries."""
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RegistryError(f"the registry answered with an unreadable manifest: {error}") from None
     if not isinstance(document, dict):
         raise RegistryError("the registry answered with an unreadable manifest")
@@ -73,6 +73,17 @@ def read(data: bytes) -> dict[str, Any]:
             "Docker image format v1 (schema 1) is not supported: ask the publisher to push it anew"
         )
     return document
+
+
+def entries_of(index: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries of an index, each with a ``platform`` object."""
+    entries = index.get("manifests") or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise RegistryError("the registry answered with an unreadable index")
+    kept = [{**entry, "platform": entry.get("platform") or {}} for entry in entries]
+    if not all(isinstance(entry["platform"], dict) for entry in kept):
+        raise RegistryError("the registry answered with an unreadable index")
+    return kept
 
 
 def read_manifest(data: bytes, media_type: str) -> Manifest:
@@ -97,10 +108,10 @@ def _descriptor(document: dict[str, Any]) -> Descriptor:
 
 
 def choose(entries: Sequence[dict[str, Any]], wanted: Platform, name: str) -> str:
-    """The digest for a platform; NotFound with Docker's words when there is none for it."""
+    """The digest for a platform among :func:`entries_of`; NotFound with Docker's words when there is none for it."""
     best: tuple[int, str] | None = None
     for entry in entries:
-        platform = entry.get("platform") or {}
+        platform = entry["platform"]
         if platform.get("os") != wanted.os or platform.get("architecture") != wanted.architecture:
             continue
         variant = str(platform.get("variant") or "")

@@ -70,7 +70,7 @@ class Puller:
                 data, media_type = await self._named(client, reference)
                 document = manifests.read(data)
                 if manifests.is_index(document, media_type):
-                    platforms = [entry.get("platform") or {} for entry in document.get("manifests") or []]
+                    platforms = [entry["platform"] for entry in manifests.entries_of(document)]
                 else:
                     config = manifests.read_manifest(data, media_type).config.digest
                     text, _ = await client.body(f"blobs/{config}")
@@ -98,15 +98,15 @@ class Puller:
             top, found = await self._manifest(client, reference, platform)
             progress({"status": f"Pulling from {reference.path}", "id": reference.tag or reference.digest})
             before = self.catalogue.named(reference)
-            image_id = await self._image(client, found, reference, progress)
+            names = [Reference(reference.domain, reference.path, digest=top), reference]
+            image_id = await self._image(client, found, names, progress)
         progress({"status": f"Digest: {top}"})
-        self.catalogue.name(Reference(reference.domain, reference.path, digest=top), image_id)
-        self.catalogue.name(reference, image_id)
         fresh = before is None or before.id != image_id
         what = "Downloaded newer image for" if fresh else "Image is up to date for"
         progress({"status": f"Status: {what} {reference.familiar}"})
         image = self.catalogue.by_id(image_id)
-        assert image is not None
+        if image is None:
+            raise NotFound(f"{reference.familiar} was removed while it was being pulled")
         return image
 
     async def _manifest(
@@ -123,7 +123,7 @@ class Puller:
             depth += 1
             if depth > 4:
                 raise RegistryError("indexes nested too deeply")
-            digest = manifests.choose(document.get("manifests") or [], platform, reference.familiar)
+            digest = manifests.choose(manifests.entries_of(document), platform, reference.familiar)
             data, media_type = await client.body(f"manifests/{digest}", accept=manifests.ACCEPT)
             document = manifests.read(manifests.verify(data, digest))
         return top, manifests.read_manifest(data, media_type)
@@ -142,8 +142,10 @@ class Puller:
             raise NotFound(f"manifest for {reference.familiar} not found: {error.message}") from error
 
     async def _image(
-        self, client: RegistryClient, found: Manifest, reference: Reference, progress: Progress
+        self, client: RegistryClient, found: Manifest, names: list[Reference], progress: Progress
     ) -> str:
+        """Fetch and record the image, named before its layers are let go; returns its id."""
+        reference = names[-1]
         text, _ = await client.body(f"blobs/{found.config.digest}")
         config = manifests.verify(text, found.config.digest)
         diff_ids = check_config(config)
@@ -159,7 +161,11 @@ class Puller:
                     for blob, diff_id in zip(found.layers, diff_ids, strict=True)
                 ]
             size = sum(task.result().size for task in tasks)
-            return self.catalogue.add(config.decode(), size=size)
+            with self.catalogue.transaction():
+                image_id = self.catalogue.add(config.decode(), size=size)
+                for name in names:
+                    self.catalogue.name(name, image_id)
+            return image_id
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
         finally:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlencode, urljoin
 
-from stackwright.embedded.errors import NotFound
 from stackwright.embedded.images.archive.unpack import remove_tree
 from stackwright.embedded.images.catalogue import Catalogue
 from stackwright.embedded.images.layers import HashingWriter, Layer, LayerStore
@@ -36,18 +35,15 @@ class Pusher:
         self._catalogue, self._layers = catalogue, layers
         self._uploads = asyncio.Semaphore(_SIDE_BY_SIDE)
 
-    async def push(self, references: list[Reference], auth: RegistryAuth | None, progress: Progress) -> None:
-        """Push these tags of one repository."""
-        repository = references[0]
+    async def push(
+        self, chosen: list[tuple[Reference, Image]], auth: RegistryAuth | None, progress: Progress
+    ) -> None:
+        """Push these tags of one repository, each with the image that it names."""
+        repository = chosen[0][0]
         progress({"status": f"The push refers to repository [{repository.name}]"})
         try:
             async with RegistryClient(repository.domain, repository.path, auth, push=True) as client:
-                for reference in references:
-                    image = self._catalogue.named(reference)
-                    if image is None:
-                        raise NotFound(
-                            f"An image does not exist locally with the tag: {reference.familiar_name}"
-                        )
+                for reference, image in chosen:
                     await self._one(client, reference, image, progress)
         except RegistryRefused as error:
             raise RegistryRefused(

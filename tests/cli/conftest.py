@@ -116,15 +116,18 @@ def embedded() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("docker", marks=pytest.mark.docker),
-        pytest.param("embedded", marks=pytest.mark.root),
-        pytest.param("podman", marks=pytest.mark.root),
-    ]
-)
+_ENGINES = [
+    pytest.param("docker", marks=pytest.mark.docker),
+    pytest.param("embedded", marks=pytest.mark.root),
+    pytest.param("podman", marks=pytest.mark.root),
+]
+everywhere = pytest.mark.parametrize("box", _ENGINES, indirect=True)
+"""For tests that Podman has to pass too: where it has ways of its own. `tests/scenarios` tries the rest there."""
+
+
+@pytest.fixture(params=_ENGINES[:2])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
-    """A folder and the command, once on each engine; what is left of the project is taken down."""
+    """A folder and the command, on Docker and on the embedded engine; what is left of the project is taken down."""
     name = str(request.param)
     if name == "podman":
         address = request.getfixturevalue("podman").address

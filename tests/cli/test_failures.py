@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import time
 
-from tests.cli.conftest import Box
+from tests.cli.conftest import Box, everywhere
 
 
+@everywhere
 def test_a_check_that_never_passes_shows_probe_and_log(box: Box) -> None:
     box.write(
         """
@@ -129,6 +130,7 @@ def test_a_dockerfile_that_is_missing_is_named(box: Box) -> None:
     assert "No such file" in text
 
 
+@everywhere
 def test_a_name_of_somebody_elses_container_is_refused(box: Box) -> None:
     box.write("services: {web: {image: $IMAGE, command: $SLEEP, container_name: sw-taken-name}}")
     box.ok("up", "-d")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.cli.conftest import Box, read_until
+from tests.cli.conftest import Box, everywhere, read_until
 
 
+@everywhere
 def test_output_of_every_service_is_shown_with_its_name(box: Box) -> None:
     box.write(
         """
@@ -25,6 +26,7 @@ def test_output_of_every_service_is_shown_with_its_name(box: Box) -> None:
     assert "a-1 exited with code 0" in lines
 
 
+@everywhere
 def test_ctrl_c_stops_gracefully(box: Box) -> None:
     box.write(
         """
@@ -58,6 +60,7 @@ def test_a_second_ctrl_c_kills(box: Box) -> None:
     assert box.ps()["web-1"]["State"] == "exited"
 
 
+@everywhere
 def test_the_first_to_end_ends_all_and_gives_its_code(box: Box) -> None:
     box.write(
         """

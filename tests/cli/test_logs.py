@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 
-from tests.cli.conftest import Box, read_until
+from tests.cli.conftest import Box, everywhere, read_until
 
 TALKER = """
     services:
@@ -29,6 +29,7 @@ def test_lines_of_several_services_are_merged_in_time_order(box: Box) -> None:
     assert box.ok("logs") == "a-1  | a1\nb-1  | b1\na-1  | a2\n"
 
 
+@everywhere
 def test_tail_prefix_and_timestamps(box: Box) -> None:
     box.write(TALKER)
     box.ok("up")
@@ -40,6 +41,7 @@ def test_tail_prefix_and_timestamps(box: Box) -> None:
     assert box.ok("logs", "--until", "1h", "b") == ""
 
 
+@everywhere
 def test_following_goes_on_across_a_restart_and_misses_nothing(box: Box) -> None:
     box.write(
         """
@@ -58,6 +60,7 @@ def test_following_goes_on_across_a_restart_and_misses_nothing(box: Box) -> None
     process.communicate(timeout=20)
 
 
+@everywhere
 def test_following_ends_when_nothing_runs_any_more(box: Box) -> None:
     box.write(TALKER)
     box.ok("up", "-d")

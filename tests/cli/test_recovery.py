@@ -8,13 +8,14 @@ import signal
 import time
 
 import pytest
-from tests.cli.conftest import Box
+from tests.cli.conftest import Box, everywhere
 
 from stackwright.engine.client import EngineClient
 
 TEXT = "services: {web: {image: $IMAGE, command: $SLEEP, environment: {A: '%s'}, scale: 2}, db: {image: $IMAGE, command: $SLEEP}}"
 
 
+@everywhere
 def test_a_replacement_that_was_killed_in_the_middle_is_finished(box: Box) -> None:
     randomly = random.Random(7)
     for attempt in range(8):

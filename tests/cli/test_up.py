@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import Box
+from tests.cli.conftest import Box, everywhere
 
 CHAIN = """
     services:
@@ -17,6 +17,7 @@ CHAIN = """
     """
 
 
+@everywhere
 def test_a_dependent_starts_when_its_dependency_is_healthy_not_an_interval_later(box: Box) -> None:
     box.write(CHAIN)
     result = box.run("up", "-d", "--wait", timeout=20)

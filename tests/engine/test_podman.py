@@ -86,6 +86,23 @@ def test_signals_have_names() -> None:
     assert podman_api.inspected({"Config": {"StopSignal": "SIGUSR1"}})["Config"]["StopSignal"] == "SIGUSR1"
 
 
+def test_a_networks_name_does_not_pass_for_its_id() -> None:
+    listed = podman_api.listed(
+        [{"NetworkSettings": {"Networks": {"a": {"NetworkID": "a"}, "b": {"NetworkID": "1f"}}}}]
+    )
+    networks = listed[0]["NetworkSettings"]["Networks"]
+    assert (networks["a"]["NetworkID"], networks["b"]["NetworkID"]) == ("", "1f")
+
+
+def test_a_stop_waits_unless_somebody_says_otherwise() -> None:
+    assert podman_api.to_create({"Image": "x"})["StopTimeout"] == 10
+    assert podman_api.to_create({"StopTimeout": 0})["StopTimeout"] == 0
+
+
+def test_a_network_in_use_is_a_conflict() -> None:
+    assert isinstance(podman_api.failure(ServerFailure(500, '"x": network is being used')), Conflict)
+
+
 def test_lines_of_top_have_columns() -> None:
     answer = {"Titles": ["PID   USER  COMMAND"], "Processes": [["1 root  sleep 100"]]}
     assert podman_api.top(answer) == {
@@ -99,3 +116,22 @@ def test_a_name_that_is_taken_is_a_conflict() -> None:
     other = ServerFailure(500, "no space left")
     assert podman_api.failure(other) is other
     assert isinstance(other, ApiError)
+
+
+def test_a_range_of_host_ports_is_one_free_port_of_it() -> None:
+    def asked(text: str) -> dict[str, object]:
+        return {"HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": text}]}}}
+
+    def given(config: dict[str, object]) -> str:
+        return str(config["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"])  # type: ignore[index]
+
+    taken = podman_api.published([{"Ports": [{"PublicPort": 8000, "Type": "tcp"}, {"PrivatePort": 1}]}])
+    assert podman_api.has_ranges(asked("8000-8002"))
+    assert not podman_api.has_ranges(asked("8000"))
+    assert [given(podman_api.single_ports(asked("8000-8002"), taken)) for _ in range(3)] == [
+        "8001",
+        "8002",
+        "8000-8002",
+    ]
+    assert given(podman_api.single_ports(asked("8000"), taken)) == "8000"
+    assert podman_api.single_ports({}, taken) == {}

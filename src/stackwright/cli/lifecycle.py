@@ -114,7 +114,9 @@ def rm(
                 sys.stderr.write("No stopped containers\n")
                 return 0
             names = ", ".join(one.name for one in stopped)
-            if not (force or opened.dry) and not _agreed(f"Going to remove {names}\nAre you sure?"):
+            if force or opened.dry:
+                sys.stdout.write(f"Going to remove {names}\n")
+            elif not _agreed(f"Going to remove {names}\nAre you sure?"):
                 return 0
             await together(
                 [partial(remove, opened, one, volumes=volumes, force=False) for one in stopped],

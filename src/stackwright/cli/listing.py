@@ -12,7 +12,7 @@ import click
 from stackwright import __version__
 from stackwright.cli.flags import GlobalOptions
 from stackwright.cli.opening import load_or_name, run, session
-from stackwright.cli.tables import ago, shorten, stamp, write_table, write_values
+from stackwright.cli.tables import ago, quoted, shorten, stamp, write_table, write_values
 from stackwright.model.project import Project
 from stackwright.plan import labels
 from stackwright.plan.observed import Container
@@ -36,7 +36,7 @@ def ports_text(one: Container) -> str:
 def as_value(one: Container) -> dict[str, Any]:
     """One container as `docker compose ps --format json` describes it."""
     return {
-        "Command": f'"{shorten(one.command, 20)}"',
+        "Command": quoted(shorten(one.command, 20)),
         "CreatedAt": stamp(one.created),
         "ExitCode": one.exit_code,
         "Health": one.health,
@@ -60,8 +60,7 @@ def as_value(one: Container) -> dict[str, Any]:
                 "Protocol": port.get("Type", "tcp"),
             }
             for port in one.ports
-        ]
-        or None,
+        ],
         "RunningFor": ago(one.created),
         "Service": one.service,
         "Size": "0B",
@@ -96,29 +95,32 @@ def ps(
     statuses: tuple[str, ...],
 ) -> int:
     """List containers."""
-    from stackwright.run.session import check_services, containers
+    from stackwright.run.errors import RunError
+    from stackwright.run.session import containers
 
     project, known = load_or_name(options, services)
     wanted = set(statuses)
     for text in filters:
         name, _, value = text.partition("=")
         if name == "source":
-            raise click.UsageError("ps --filter source= is not supported")
+            raise RunError("ps --filter source= is not supported")
         if name != "status" or value not in STATES:
-            raise click.UsageError(f'unknown filter "{text}": write status=running')
+            raise RunError(f'unknown filter "{text}"', hint="write status=running")
         wanted.add(value)
 
     async def main() -> int:
         async with session(options, project, quiet=True) as opened:
-            if known:
-                check_services(opened, services)
+            if known:  # who asks for what there is not gets an empty list, and a word
+                for name in services:
+                    if name not in project.services:
+                        sys.stderr.write(f"no such service: {name}\n")
             found = await containers(opened.engine, project.name, all=everything or bool(wanted))
             chosen = [
                 one
                 for one in found
                 if (not services or one.service in services)
                 and (not wanted or one.state in wanted)
-                and (everything or not one.oneoff or one.running)
+                and (everything or not one.oneoff)
                 and (orphans or not known or one.service in project.services)
             ]
             _show(chosen, form, quiet=quiet, only_services=only_services, no_trunc=no_trunc)
@@ -138,7 +140,7 @@ def _show(chosen: list[Container], form: str, *, quiet: bool, only_services: boo
             (
                 one.name,
                 one.image,
-                f'"{one.command if no_trunc else shorten(one.command, 20)}"',
+                quoted(one.command if no_trunc else shorten(one.command, 20)),
                 one.service,
                 ago(one.created),
                 one.status,

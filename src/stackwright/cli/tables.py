@@ -94,6 +94,16 @@ def size(count: float) -> str:
     return f"{count:.3g}TB"
 
 
+def quoted(text: str) -> str:
+    """In quotes, with those inside marked, as Go's `%q` writes it.
+
+    >>> quoted('say "hi"')
+    '"say \\\\"hi\\\\""'
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
 def binary_size(count: float) -> str:
     """Bytes as docker shows memory: 23.54GiB, four digits."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -40,7 +40,7 @@ def wait(options: GlobalOptions, services: tuple[str, ...], down_project: bool) 
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     last = task.result()
-                    sys.stdout.write(f'container "{waits[task].name}" exited with status code {last}\n')
+                    sys.stdout.write(f'container "{waits[task].id}" exited with status code {last}\n')
                 if down_project:
                     break
             for task in pending:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,6 +53,12 @@ class EngineClient:
         self.transport = Transport(self.address)
         self.api_version: tuple[int, int] = (0, 0)
         self.kind = "docker"  # docker | podman | embedded
+        self.revive: Callable[[], Awaitable[None]] | None = None
+        """Starts the engine again, where that is ours to do."""
+        self._promised: set[tuple[int, str]] = set()
+        """Host ports that were taken or given out of ranges, where that is ours to do."""
+        self.absence = asyncio.Lock()
+        """Held by who waits for the engine's return."""
 
     async def connect(self, timeout: float | None = None) -> Self:
         """Ping the engine and choose the API version; `timeout` in seconds, None for what suits the address.
@@ -150,7 +156,8 @@ class EngineClient:
 
     async def list_containers(self, *, all: bool = False, filters: JSON | None = None) -> list[JSON]:
         """ContainerList: summaries, newest first."""
-        return list(await self._get("/containers/json", all=all, filters=filters))
+        found = list(await self._get("/containers/json", all=all, filters=filters))
+        return podman_api.listed(found) if self.kind == "podman" else found
 
     async def inspect_container(self, container: str) -> JSON:
         """ContainerInspect. Raises `NotFound`."""
@@ -159,6 +166,11 @@ class EngineClient:
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
+        if self.kind == "podman":
+            config = podman_api.to_create(config)
+            if podman_api.has_ranges(config):
+                self._promised |= podman_api.published(await self.list_containers(all=True))
+                config = podman_api.single_ports(config, self._promised)
         try:
             made = await self._post("/containers/create", config, name=name, platform=platform or None)
         except ApiError as error:
@@ -527,8 +539,11 @@ class EngineClient:
         return str((await self._post("/networks/create", config))["Id"])
 
     async def remove_network(self, network: str) -> None:
-        """NetworkDelete."""
-        await self._delete(f"/networks/{network}")
+        """NetworkDelete. Raises `Conflict` or another `ApiError` while containers are in it."""
+        try:
+            await self._delete(f"/networks/{network}")
+        except ApiError as error:
+            raise podman_api.failure(error) if self.kind == "podman" else error from None
 
     async def connect_network(self, network: str, container: str, endpoint: JSON) -> None:
         """NetworkConnect."""

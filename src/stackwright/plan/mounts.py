@@ -57,7 +57,13 @@ def of(project: Project, service: Service, inherited: tuple[Inherited, ...]) -> 
     for reference, entry in _files(project, service):
         if entry.file and not _needs_copy(reference):
             target = _target(reference, secret=entry is project.secrets.get(reference.source))
-            by_target[target] = {"Type": "bind", "Source": entry.file, "Target": target, "ReadOnly": True}
+            by_target[target] = {
+                "Type": "bind",
+                "Source": entry.file,
+                "Target": target,
+                "ReadOnly": True,
+                "BindOptions": {},
+            }
     values = list(by_target.values())
     return Volumes(
         tuple(value for value in values if isinstance(value, str)),

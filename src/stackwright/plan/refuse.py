@@ -16,10 +16,11 @@ class Refusal(Struct, frozen=True):
 
 
 def refusals(project: Project, scale: dict[str, int], names: list[str]) -> list[Refusal]:
-    """Services that cannot run as often as they should: a fixed name, or one host port for many."""
+    """Services that cannot run as often as they should (a fixed name, one host port for many), or not at all."""
     found = []
     for name in names:
         service = project.services[name]
+        found += _external(project, name)
         count = scale.get(name, service.replicas)
         if count < 2:
             continue
@@ -44,6 +45,24 @@ def refusals(project: Project, scale: dict[str, int], names: list[str]) -> list[
                     )
                 )
     return found
+
+
+def _external(project: Project, name: str) -> list[Refusal]:
+    """Secrets and configs that a platform keeps: only Swarm does, and no engine's containers see them."""
+    service = project.services[name]
+    return [
+        Refusal(
+            f"service {name} uses the external {kind} {reference.source}, which no container engine keeps",
+            f"services.{name}.{kind}s",
+            f"give {kind}s.{reference.source} a file or an environment variable",
+        )
+        for kind, references, table in (
+            ("secret", service.secrets, project.secrets),
+            ("config", service.configs, project.configs),
+        )
+        for reference in references
+        if reference.source in table and table[reference.source].external
+    ]
 
 
 def _width(published: str) -> int:

@@ -22,6 +22,8 @@ from tests.peers import IMAGE
 from stackwright.embedded.api.detach import DetachKeys, parse_keys
 from stackwright.embedded.errors import BadParameter
 
+pytestmark = pytest.mark.as_user
+
 
 @pytest.mark.parametrize(
     ("text", "keys"), [("", b"\x10\x11"), ("ctrl-x", b"\x18"), ("ctrl-@,q", b"\0q"), ("ctrl-\\", b"\x1c")]

@@ -76,7 +76,7 @@ class ImageRoutes:
                     reference, platform=call.text("platform") or None, auth=auth, progress=emit
                 )
             except EngineError as error:
-                if name.startswith(_BUILDKIT):
+                if _BUILDKIT in name:
                     error.message += _WITHOUT_BUILDKIT
                 raise
             self._tell("pull", reference, image.run_config.get("Labels"))

@@ -183,7 +183,13 @@ class EngineClient:
 
     async def stop_container(self, container: str, *, timeout: int | None = None) -> None:
         """ContainerStop; `timeout` in seconds, None for the container's own; no error when stopped."""
-        await self._post(f"/containers/{container}/stop", t=timeout)
+        try:
+            await self._post(f"/containers/{container}/stop", t=timeout)
+        except ApiError as error:
+            if self.kind != "podman" or "paused" not in error.message:
+                raise
+            await self.unpause_container(container)  # Podman stops nobody who is paused
+            await self._post(f"/containers/{container}/stop", t=timeout)
 
     async def kill_container(self, container: str, signal: str = "SIGKILL") -> None:
         """ContainerKill. Raises `Conflict` when it does not run."""

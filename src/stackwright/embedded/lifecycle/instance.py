@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -32,7 +33,7 @@ class StateLock:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid, _, where = os.read(fd, 4096).decode(errors="replace").strip().partition(" ")
+            pid, where = _holder(fd)
             os.close(fd)
             raise AlreadyServed(
                 f"another engine (pid {pid or 'unknown'}) serves {self._state_dir} on {where or 'a socket'}"
@@ -46,6 +47,19 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._fd)
+
+
+def _holder(fd: int) -> tuple[str, str]:
+    """Who holds the lock, as it has written down: pid and socket. One that has just taken it has still the words of
+    an engine before it in the file, for a moment.
+    """
+    deadline = time.monotonic() + 2
+    while True:
+        text = os.pread(fd, 4096, 0).decode(errors="replace")
+        pid, _, where = text.strip().partition(" ")
+        if (text.endswith("\n") and Path(f"/proc/{pid}").exists()) or time.monotonic() > deadline:
+            return pid, where
+        time.sleep(0.01)
 
 
 def instance_of(state_dir: Path) -> str:

@@ -72,6 +72,18 @@ def test_an_unset_variable_is_an_error_in_production_where_an_env_file_is(projec
     assert severity() == "error"
 
 
+def test_an_image_with_an_empty_part_is_a_warning_where_no_env_file_is_known(project: Path) -> None:
+    (project / "compose.prod.yaml").write_text("services:\n  web:\n    image: example/web:${TAG}\n")
+
+    def severity() -> str:
+        findings = json.loads(run("-E", "prod", "check", "--format", "json").stdout)["findings"]
+        return next(finding["severity"] for finding in findings if finding["code"] == "SW108")
+
+    assert severity() == "warning"
+    (project / ".env").write_text("OTHER=1\n")
+    assert severity() == "error"
+
+
 def test_an_environment_is_chosen_by_name_or_beginning(project: Path) -> None:
     for name in ("prod", "production"):
         assert "SW306" not in found("-E", name, "check")

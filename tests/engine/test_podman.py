@@ -94,6 +94,15 @@ def test_a_networks_name_does_not_pass_for_its_id() -> None:
     assert (networks["a"]["NetworkID"], networks["b"]["NetworkID"]) == ("", "1f")
 
 
+def test_a_stop_waits_unless_somebody_says_otherwise() -> None:
+    assert podman_api.to_create({"Image": "x"})["StopTimeout"] == 10
+    assert podman_api.to_create({"StopTimeout": 0})["StopTimeout"] == 0
+
+
+def test_a_network_in_use_is_a_conflict() -> None:
+    assert isinstance(podman_api.failure(ServerFailure(500, '"x": network is being used')), Conflict)
+
+
 def test_lines_of_top_have_columns() -> None:
     answer = {"Titles": ["PID   USER  COMMAND"], "Processes": [["1 root  sleep 100"]]}
     assert podman_api.top(answer) == {

@@ -179,6 +179,22 @@ async def test_an_overlay_is_checked_with_its_base(client: LanguageClient, tmp_p
     assert not any("neither an image" in item.message for item in found)
 
 
+@pytest.mark.asyncio
+async def test_an_address_is_not_asked_while_one_types(client: LanguageClient, tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(64))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        include = f"include:\n  - oci://{address}/shop:1\n  - git://{address}/shop.git\n"
+        extended = BASE.replace("service: api", f"service: api\n      file: oci://{address}/base")
+        assert await open_file(client, tmp_path / "compose.yaml", include + extended) == []
+    assert asked == []
+
+
 BROKEN = (
     "", "\n", "\x00", "services:", "services:\n  ", "services:\n  web:\n    im", "a: [", "a: {b: ", "'", '"',
     "&a *a", "- ", "? ", "---\n---\n", "\ufeffservices: {}", "services: [1, 2]", "services: null",

@@ -11,7 +11,7 @@ from tests.model.support import CASES, printed, read, write
 
 from stackwright.model.load import ModelErrors
 
-NEWER = frozenset({"include-conflict", "N9", "N30"})
+NEWER = frozenset({"include-conflict", "N9", "N30", "p2 inc dup diff", "p2 inc netdup"})
 """Rejected by 2.40.3, accepted by newer versions of the real tool: see docs/conformance.md."""
 
 

@@ -90,11 +90,6 @@ def test_a_container_whose_network_was_removed_is_replaced(there: dict[str, str]
     assert "demo_default that it was connected to was removed" in one.reason
 
 
-def test_an_engine_that_gives_names_for_ids_of_networks_replaces_nothing() -> None:
-    summary = {"Id": "1", "NetworkSettings": {"Networks": {"demo_default": {"NetworkID": "demo_default"}}}}
-    assert Container.from_api(summary).networks == {"demo_default": ""}
-
-
 def test_scaling_down_removes_outdated_containers_before_high_numbers() -> None:
     before, after = project(web=sleeper()), project(web=sleeper(environment={"A": "1"}))
     found = [container(before, "web", 1), container(after, "web", 2), container(after, "web", 3)]

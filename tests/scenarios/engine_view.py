@@ -188,7 +188,7 @@ class EngineView:
         return sorted(self._plain(name).removeprefix("localhost/") for name in names)
 
     def clear(self) -> None:
-        """Remove whatever the scenario made."""
+        """Remove whatever the scenario made, but images: Podman cannot build while somebody removes some."""
         for one in self.mine():
             self.ask("DELETE", f"/containers/{one['Id']}?force=1&v=1")
         for one in self.ask("GET", "/containers/json?all=1") or ():
@@ -199,10 +199,6 @@ class EngineView:
             for one in (listed[field] if field else listed) or ():
                 if self.project in one["Name"] or (one.get("Labels") or {}).get(PROJECT) == self.project:
                     self.ask("DELETE", f"/{kind}/{one['Name']}")
-        for one in self.ask("GET", "/images/json") or ():
-            for tag in one.get("RepoTags") or ():
-                if self.project in tag:
-                    self.ask("DELETE", f"/images/{tag}?force=1")
 
 
 def _host_port(text: str) -> str:

@@ -26,7 +26,7 @@ from tests.scenarios.runner import Tool, play
 from tests.scenarios.scenario import Scenario, every
 
 PEER = Path(__file__).parents[2] / "scripts" / "get-compose-peer"
-AT_ONCE = 4
+AT_ONCE = 8
 
 
 def peer() -> Path:
@@ -62,10 +62,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="part of the scenarios' names")
+    parser.add_argument("--only", default="", help="parts of the scenarios' names, separated by commas")
     parser.add_argument("--check", action="store_true", help="compare with what was recorded, write nothing")
     options = parser.parse_args()
-    chosen = [one for one in every() if options.only in one.name]
+    chosen = [one for one in every() if any(part in one.name for part in options.only.split(","))]
     program, begun, wrong = peer(), time.monotonic(), 0
     with running_dockerd() as engine, tempfile.TemporaryDirectory(prefix="sw-scen-") as folder:
         client = docker.DockerClient(base_url=engine.address)

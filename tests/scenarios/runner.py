@@ -16,7 +16,7 @@ from tests.scenarios import normal
 from tests.scenarios.engine_view import EngineView
 from tests.scenarios.scenario import Scenario, Step, filled
 
-SECONDS = 40
+SECONDS = 120
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One row. `named`: the project's name is given with -p, not found by the tool."""
+    """One row. `named`: the project's name is given with -p; otherwise it is that of the folder.
+
+    With -p and without -f the real tool looks at no file where it can do without: another thing to try.
+    """
 
     topic: str
     name: str
     files: dict[str, str]
     steps: tuple[Step, ...]
-    named: bool = True
+    named: bool = False
 
 
 def every() -> list[Scenario]:
@@ -74,7 +77,7 @@ def _scenario(topic: str, row: dict[str, Any]) -> Scenario:
     assert not unknown, f"{topic}: {row.get('name')}: {unknown}"
     files = {**({"compose.yaml": row["compose"]} if "compose" in row else {}), **row.get("files", {})}
     steps = tuple(_step(entry) for entry in row["do"])
-    return Scenario(topic, row["name"], files, (*steps, Step("look", EVERYTHING)), row.get("named", True))
+    return Scenario(topic, row["name"], files, (*steps, Step("look", EVERYTHING)), row.get("named", False))
 
 
 def _step(entry: str | dict[str, Any]) -> Step:

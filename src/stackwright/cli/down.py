@@ -29,11 +29,11 @@ def down(
 
     async def main() -> int:
         from stackwright.run import down as runs
+        from stackwright.run.session import check_services
 
         async with session(options, project, change=True) as opened:
-            unknown = [name for name in services if known and name not in project.services]
-            for name in unknown:  # there is nothing of it to remove, which is what was wished for
-                opened.emit(Note(f"no such service: {name}", warning=True))
+            if known:
+                check_services(opened, services)
             did = await runs.down(
                 opened,
                 services,

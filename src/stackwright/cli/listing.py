@@ -96,7 +96,7 @@ def ps(
 ) -> int:
     """List containers."""
     from stackwright.run.errors import RunError
-    from stackwright.run.session import containers
+    from stackwright.run.session import check_services, containers
 
     project, known = load_or_name(options, services)
     wanted = set(statuses)
@@ -110,10 +110,8 @@ def ps(
 
     async def main() -> int:
         async with session(options, project, quiet=True) as opened:
-            if known:  # who asks for what there is not gets an empty list, and a word
-                for name in services:
-                    if name not in project.services:
-                        sys.stderr.write(f"no such service: {name}\n")
+            if known:
+                check_services(opened, services)
             found = await containers(opened.engine, project.name, all=everything or bool(wanted))
             chosen = [
                 one

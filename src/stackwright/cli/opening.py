@@ -103,7 +103,7 @@ async def session(
                     host_ca=options.host_ca,
                     engine_health=options.engine_health,
                     environ=environ,
-                    environment_files=tuple(options.env_files),
+                    environment_files=tuple(map(os.path.abspath, options.env_files)),
                     parallel=_parallel(options, environ),
                     dry=options.dry_run,
                 )

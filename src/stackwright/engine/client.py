@@ -166,9 +166,11 @@ class EngineClient:
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
-        if self.kind == "podman" and podman_api.has_ranges(config):
-            self._promised |= podman_api.published(await self.list_containers(all=True))
-            config = podman_api.single_ports(config, self._promised)
+        if self.kind == "podman":
+            config = podman_api.to_create(config)
+            if podman_api.has_ranges(config):
+                self._promised |= podman_api.published(await self.list_containers(all=True))
+                config = podman_api.single_ports(config, self._promised)
         try:
             made = await self._post("/containers/create", config, name=name, platform=platform or None)
         except ApiError as error:
@@ -181,7 +183,13 @@ class EngineClient:
 
     async def stop_container(self, container: str, *, timeout: int | None = None) -> None:
         """ContainerStop; `timeout` in seconds, None for the container's own; no error when stopped."""
-        await self._post(f"/containers/{container}/stop", t=timeout)
+        try:
+            await self._post(f"/containers/{container}/stop", t=timeout)
+        except ApiError as error:
+            if self.kind != "podman" or "paused" not in error.message:
+                raise
+            await self.unpause_container(container)  # Podman stops nobody who is paused
+            await self._post(f"/containers/{container}/stop", t=timeout)
 
     async def kill_container(self, container: str, signal: str = "SIGKILL") -> None:
         """ContainerKill. Raises `Conflict` when it does not run."""
@@ -537,8 +545,11 @@ class EngineClient:
         return str((await self._post("/networks/create", config))["Id"])
 
     async def remove_network(self, network: str) -> None:
-        """NetworkDelete."""
-        await self._delete(f"/networks/{network}")
+        """NetworkDelete. Raises `Conflict` or another `ApiError` while containers are in it."""
+        try:
+            await self._delete(f"/networks/{network}")
+        except ApiError as error:
+            raise podman_api.failure(error) if self.kind == "podman" else error from None
 
     async def connect_network(self, network: str, container: str, endpoint: JSON) -> None:
         """NetworkConnect."""

@@ -13,6 +13,8 @@ from typing import Any
 from stackwright.engine.errors import ApiError, Conflict
 
 JSON = dict[str, Any]
+STOP_SECONDS = 10
+"""How long a stop waits by default (Docker's default; Compose Specification, stop_grace_period)."""
 _EVENTS = {"die": "died", "destroy": "remove"}
 """Docker's names of events to those by which Podman filters. It translates them back only in its answers."""
 
@@ -65,9 +67,15 @@ def top(answer: JSON) -> JSON:
     return {**answer, "Titles": titles, "Processes": rows}
 
 
+def to_create(config: JSON) -> JSON:
+    """A body of ContainerCreate: without a StopTimeout, Podman takes 0 for it and kills at once."""
+    return {"StopTimeout": STOP_SECONDS, **config}
+
+
 def failure(error: ApiError) -> ApiError:
-    """ContainerCreate's failure: a name that is taken is a conflict, not an accident."""
-    if "is already in use" in error.message and "name" in error.message:
+    """A name that is taken, or a network in use, is a conflict, not an accident."""
+    taken = "is already in use" in error.message and "name" in error.message
+    if taken or "network is being used" in error.message:
         return Conflict(409, error.message)
     return error
 

@@ -12,7 +12,7 @@ import os.path
 from stackwright.model.env_files import read_env_files
 from stackwright.model.marks import NOWHERE, Map, Seq, detoured
 from stackwright.model.paths import join
-from stackwright.model.sources import UnreadableError
+from stackwright.model.sources import NotFetchedError, UnreadableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def _include(model: Map, entry: Any, mark: Mark, context: Context, including: tu
         files = [context.local(path) for path in paths]
     except UnreadableError as error:
         context.report.incomplete = True
-        context.report.error("remote", str(error), mark)
+        if type(error) is not NotFetchedError:
+            context.report.error("remote", str(error), mark)
         return None
     if files[0] in including:
         steps = " → ".join(os.path.basename(file) for file in (*including, files[0]))

@@ -49,7 +49,7 @@ class Container(Struct, frozen=True):
             ports=tuple(summary.get("Ports") or ()),
             mounts=tuple(summary.get("Mounts") or ()),
             networks={
-                name: _network_id(name, endpoint or {})
+                name: str((endpoint or {}).get("NetworkID") or "")
                 for name, endpoint in ((summary.get("NetworkSettings") or {}).get("Networks") or {}).items()
             },
         )
@@ -95,11 +95,6 @@ class Container(Struct, frozen=True):
     def health(self) -> str:
         """healthy, unhealthy, starting, or empty."""
         return next((word for sign, word in _HEALTH.items() if sign in self.status), "")
-
-
-def _network_id(name: str, endpoint: dict[str, Any]) -> str:
-    found = str(endpoint.get("NetworkID") or "")
-    return "" if found == name else found  # Podman gives the name
 
 
 class Observed(Struct, frozen=True):

@@ -16,7 +16,7 @@ from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
-from stackwright.run import containers, prestart, readiness, resources
+from stackwright.run import containers, prestart, readiness, resources, stopping
 from stackwright.run.absence import GOES_ON
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Held, Note, Progress
@@ -25,7 +25,6 @@ from stackwright.run.explain import explain
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe, place
 from stackwright.run.session import containers as list_containers
-from stackwright.run.stopping import patiently
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
@@ -197,8 +196,7 @@ class Up(Struct):
                 self.session.emit(
                     Progress(containers.subject(decision.name), "Restarting", detail=decision.reason)
                 )
-                request = self.session.engine.restart_container(container, timeout=self.timeout)
-                await patiently(self.session, container, decision.name, request, self.timeout)
+                await stopping.restart(self.session, container, decision.name, self.timeout)
                 self.session.emit(Progress(containers.subject(decision.name), "Started", "done"))
                 return
             if decision.container is not None and decision.container.state == "paused":

@@ -51,7 +51,7 @@ def variable_not_set(subject: Subject) -> Iterator[Hit]:
     can know from here what is in it.
     """
     said: set[tuple[str, Place]] = set()
-    strict = subject.strict and _has_env_file(subject)
+    strict = subject.strict and subject.knows_an_env_file
     for use, place in _uses(subject):
         name = use.variable.name
         if name not in subject.unset or use.operator or (name, place) in said:
@@ -61,12 +61,6 @@ def variable_not_set(subject: Subject) -> Iterator[Hit]:
             continue
         message = f"{name} is set nowhere" + (", so this password is empty" if names_credential(name) else "")
         yield Hit(message, place=place, path=use.path, severity=None if strict else WARNING)
-
-
-def _has_env_file(subject: Subject) -> bool:
-    """Whether any variable comes from a file rather than from the shell."""
-    environment = subject.model.context.environment
-    return any(place_of(environment.origin(name)[1])[0] for name in environment.names())
 
 
 def _lone_dollar(subject: Subject, use: Use) -> bool:

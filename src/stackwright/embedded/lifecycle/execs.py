@@ -75,7 +75,11 @@ class Execs:
         exec_.started = True
         config, container = exec_.config, exec_.container
         try:
-            user = resolve_user(running.root, config.user or container.config.user)
+            user = resolve_user(
+                running.root,
+                config.user or container.config.user,
+                additional_groups=tuple(container.host_config.group_add),
+            )
             spec = exec_spec(
                 exec_.id,
                 container,

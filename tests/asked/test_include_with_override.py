@@ -87,8 +87,17 @@ def test_two_included_files_that_disagree_are_an_error_with_both_places(box: Box
     box.write("services: {web: {image: other}}", "other.yaml")
     box.write("include: [part.yaml, other.yaml]")
     text = box.fails("config", "-q")
-    assert "part.yaml:3:3: services.web is defined differently by another included file" in text
+    assert "part.yaml:3:3: services.web is defined differently by an included file" in text
     assert "other.yaml:1:" in text
+
+
+def test_a_second_whole_definition_is_an_error_with_both_places_and_the_mend(box: Box) -> None:
+    box.write("services: {web: {image: one}}", "part.yaml")
+    box.write("include: [part.yaml]\nservices: {web: {image: two}}")
+    text = box.fails("config", "-q")
+    assert "compose.yaml:2:12: services.web is defined differently by an included file" in text
+    assert f"{box.folder}/part.yaml:1:12" in text
+    assert "override file" in text
 
 
 def test_what_two_files_include_is_one_thing_each_time(box: Box) -> None:

@@ -135,9 +135,8 @@ GALLERY: tuple[tuple[str, dict[str, str]], ...] = (
     (
         "Included files that disagree",
         {
-            "compose.yaml": "include: [db.yaml, more.yaml]\n",
+            "compose.yaml": "include: [db.yaml]\nservices:\n  db:\n    image: postgres:16\n",
             "db.yaml": "services:\n  db:\n    image: postgres:15\n",
-            "more.yaml": "services:\n  db:\n    image: postgres:16\n",
         },
     ),
     (

@@ -1,8 +1,8 @@
 """Stage: projects brought in by ``include`` (Compose Specification, Include).
 
-Each is read on its own, in its own folder and with its own env files, and then copied in. What the including file
-defines under the same name is laid over the included definition (as newer versions of the reference do); two
-different definitions in two included projects are a mistake.
+Each is read on its own, in its own folder and with its own env files, and then copied in. A service of the including
+file that cannot stand alone is a change of the included one and is laid over it (as newer versions of the reference do);
+two whole definitions of one name that differ are a mistake.
 """
 
 from __future__ import annotations
@@ -31,16 +31,14 @@ def include(model: Map, context: Context, including: tuple[str, ...]) -> Map:
         context: settings of the project that includes.
         including: the files that led here, outermost first.
     """
-    from stackwright.model.stages import RESOURCES
-
     entries = model.get("include")
-    own = {kind: frozenset(model[kind]) for kind in RESOURCES if type(model.get(kind)) is Map}
+    changes = {"services": _changes(model.get("services"))}
     below = Map(NOWHERE)
     if type(entries) is Seq:
         for index, entry in enumerate(entries):
             imported = _include(model, entry, entries.mark_at(index), context, including)
             if imported is not None:
-                _import(imported, model, below, own, context)
+                _import(imported, model, below, changes, context)
     elif entries is not None:
         context.report.error("type", "include must be a list", model.mark_at("include"), "include")
     model.drop("include")
@@ -121,10 +119,23 @@ def join_absolute(base: str, path: str) -> str:
     return path if path.startswith("/") else join(base, path)
 
 
+STANDS_ALONE = frozenset({"image", "build", "extends", "provider"})
+"""A service with one of these is a definition of its own."""
+
+
+def _changes(services: object) -> frozenset[str]:
+    """The services that only make sense as changes of included ones."""
+    if type(services) is not Map:
+        return frozenset()
+    return frozenset(
+        name for name, item in services.items() if type(item) is Map and STANDS_ALONE.isdisjoint(item)
+    )
+
+
 def _import(
-    source: Map, target: Map, below: Map, own: Mapping[str, frozenset[str]], context: Context
+    source: Map, target: Map, below: Map, changes: Mapping[str, frozenset[str]], context: Context
 ) -> None:
-    """Copy in what is new, and keep in `below` what the including file defines as well (its `own` names)."""
+    """Copy in what is new, and keep in `below` what the including file changes."""
     from stackwright.model.stages import RESOURCES
 
     for kind in RESOURCES:
@@ -132,7 +143,7 @@ def _import(
         if type(given) is not Map:
             continue
         for name, item in given.items():
-            into = below if name in own.get(kind, ()) else target
+            into = below if name in changes.get(kind, ()) else target
             if type(into.get(kind)) is not Map:
                 into.place(kind, Map(given.mark), source.marks.get(kind, (NOWHERE, NOWHERE)))
             existing = into[kind]
@@ -140,8 +151,8 @@ def _import(
                 existing.place(name, item, given.marks.get(name, (NOWHERE, NOWHERE)))
             elif existing[name] != item:
                 other = context.report.sources.describe(given.key_mark(name))
-                message = f"{kind}.{name} is defined differently by another included file ({other})"
-                hint = "let only one of them define it, or name an override file in one include's path list"
+                message = f"{kind}.{name} is defined differently by an included file ({other})"
+                hint = "to change what is included, name an override file in the include's path list"
                 context.report.error("include-conflict", message, existing.key_mark(name), hint=hint)
 
 

@@ -153,6 +153,7 @@ def comparable(container: dict[str, dict[str, object]]) -> dict[str, object]:
     """What does not differ from one container to the next; null and empty are the same to the engine."""
     config, host = container["Config"], container["HostConfig"]
     config.pop("Hostname")
+    host["Ulimits"] = sorted(host["Ulimits"] or (), key=str)  # docker compose sends them in any order
     networks = container["NetworkSettings"]["Networks"]
     aliases = {
         name: sorted(alias for alias in value["Aliases"] or () if len(alias) != 12)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from tests.clients.docker_compose import DockerCompose
 from tests.embedded.conftest import load_busybox, users_engine
 from tests.embedded.engine_process import EngineClient, EngineProcess
+from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.stacks.taskapp import Taskapp
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "get-compose-peer"
@@ -54,5 +57,9 @@ def compose_plugin() -> Path:
 
 @pytest.fixture
 def compose(engine: EngineProcess, compose_plugin: Path, tmp_path: Path) -> DockerCompose:
-    """The real `docker compose` with a small project in a folder of its own."""
-    return DockerCompose(compose_plugin, engine.address, tmp_path)
+    """The real `docker compose` with a small project in a folder of its own, which the engine's user may enter."""
+    folder = tmp_path
+    if isinstance(engine, UserEngine):
+        folder = Path(tempfile.mkdtemp(dir=engine.root))
+        os.chown(folder, engine.account.uid, engine.account.gid)
+    return DockerCompose(compose_plugin, engine.address, folder)

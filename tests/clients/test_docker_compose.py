@@ -6,7 +6,6 @@ import subprocess
 import tarfile
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.clients.docker_compose import DockerCompose
@@ -199,14 +198,14 @@ def test_down_with_volumes_and_images_leaves_nothing(project: DockerCompose, eng
     assert "small-web:latest" not in engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
 
 
-def test_a_build_that_wants_buildkit_is_told_what_to_set(compose: DockerCompose, tmp_path: Path) -> None:
-    (tmp_path / "compose.yaml").write_text("services: {one: {build: .}}\n")
-    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\n")
+def test_a_build_that_wants_buildkit_is_told_what_to_set(compose: DockerCompose) -> None:
+    (compose.folder / "compose.yaml").write_text("services: {one: {build: .}}\n")
+    (compose.folder / "Dockerfile").write_text(f"FROM {IMAGE}\n")
     environ = {key: value for key, value in compose.environ.items() if key != "DOCKER_BUILDKIT"}
-    environ["DOCKER_CONFIG"] = str(tmp_path / "config")
+    environ["DOCKER_CONFIG"] = str(compose.folder / "config")
     done = subprocess.run(
         [compose.plugin, "build"],
-        cwd=tmp_path,
+        cwd=compose.folder,
         env=environ,
         capture_output=True,
         text=True,
@@ -218,8 +217,8 @@ def test_a_build_that_wants_buildkit_is_told_what_to_set(compose: DockerCompose,
     assert "with DOCKER_BUILDKIT=0 in the client's environment this engine builds by itself" in done.stderr
 
 
-def test_a_missing_image_is_named(compose: DockerCompose, tmp_path: Path) -> None:
-    (tmp_path / "compose.yaml").write_text("services: {a: {image: 'localhost:1/none:1'}}\n")
+def test_a_missing_image_is_named(compose: DockerCompose) -> None:
+    (compose.folder / "compose.yaml").write_text("services: {a: {image: 'localhost:1/none:1'}}\n")
     done = compose.run("up", "-d")
     assert done.returncode != 0
     assert "localhost:1" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -131,9 +132,11 @@ def delegated_groups(account: Account) -> Iterator[tuple[Path, ...]]:
     1's hierarchies where the host has its controllers there."""
     root = Path("/sys/fs/cgroup")
     roots = [root] if (root / "cgroup.controllers").exists() else sorted(root.glob("*/tasks"))
-    groups = tuple((one.parent if one.name == "tasks" else one) / account.name for one in roots)
+    # Of its own for each engine: a user may have several at once.
+    name = f"{account.name}-{secrets.token_hex(3)}"
+    groups = tuple((one.parent if one.name == "tasks" else one) / name for one in roots)
     for group in groups:
-        group.mkdir(exist_ok=True)
+        group.mkdir()
         for name in (
             "cpuset.cpus",
             "cpuset.mems",
@@ -146,7 +149,6 @@ def delegated_groups(account: Account) -> Iterator[tuple[Path, ...]]:
     try:
         yield groups
     finally:
-        account.wait_until_gone()
         _end_what_is_in(groups[-1])
         for group in groups:
             for path in (*sorted(group.rglob("*/"), reverse=True), group):
@@ -156,10 +158,10 @@ def delegated_groups(account: Account) -> Iterator[tuple[Path, ...]]:
 def _end_what_is_in(group: Path) -> None:
     """`pasta` notices only after a while that its network is gone, and hides whose process it is."""
     for number in range(200):
-        left = (group / "cgroup.procs").read_text().split()
+        left = [pid for file in group.rglob("cgroup.procs") for pid in file.read_text().split()]
         if not left:
             return
-        for pid in left if number >= 40 else ():
+        for pid in left if number >= 100 else ():
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         time.sleep(0.05)

@@ -167,7 +167,9 @@ def judge(tools: dict[str, Tool], chosen: list[str]) -> list[Row]:
                 continue
             times = [tool.median(case, verb) for tool in (theirs, ours, embedded)]
             wanted = CASES[case].faster if verb == "up" else 1.0
-            broken = [f"not {wanted:g} times as fast"] if times[0] / times[1] < wanted else []
+            broken = []
+            if times[0] / times[1] < wanted:
+                broken.append("slower" if wanted == 1 else f"not {wanted:g} times as fast")
             if verb == "up again":
                 broken += [f"above {AGAIN_SECONDS} s"] if max(times[1:]) > AGAIN_SECONDS else []
             elif times[0] / times[2] < 10:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import Box
+from tests.cli.conftest import Box, everywhere
 
 
 def ports(box: Box) -> list[int]:
@@ -10,6 +10,7 @@ def ports(box: Box) -> list[int]:
     return sorted(entry["PublishedPort"] for row in rows for entry in row)  # type: ignore[attr-defined]
 
 
+@everywhere
 def test_a_range_is_shared_out(box: Box) -> None:
     box.write("services: {web: {image: $IMAGE, command: $SLEEP, ports: ['127.0.0.1:18951-18953:80']}}")
     box.ok("up", "-d", "--scale", "web=3")

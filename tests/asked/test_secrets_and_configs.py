@@ -5,45 +5,39 @@ from __future__ import annotations
 import pytest
 from tests.cli.conftest import Box
 
-SOURCES = {
-    "file": "file: ./text",
-    "environment": "environment: SW_TEXT",
-    "content": "content: hello",
-}
 TEXT = """
     services:
       web:
         image: $IMAGE
         command: $SLEEP
         user: "1000:1000"
-        {kind}s:
-          - {{source: plain}}
-          - {{source: owned, target: {target}, uid: "1000", gid: "1001", mode: 0440}}
-    {kind}s:
-      plain: {{ {source} }}
-      owned: {{ {source} }}
+        secrets:
+          - from_file
+          - {source: from_file, target: /run/secrets/a, uid: "1000", gid: "1001", mode: 0440}
+          - {source: from_variable, target: b, uid: "1000", gid: "1001", mode: 0440}
+        configs:
+          - from_file
+          - {source: from_file, target: /etc/c, uid: "1000", gid: "1001", mode: 0440}
+          - {source: from_variable, target: /etc/d, uid: "1000", gid: "1001", mode: 0440}
+          - {source: from_text, target: /etc/e, uid: "1000", gid: "1001", mode: 0440}
+    secrets:
+      from_file: {file: ./text}
+      from_variable: {environment: SW_TEXT}
+    configs:
+      from_file: {file: ./text}
+      from_variable: {environment: SW_TEXT}
+      from_text: {content: hello}
     """
+OWNED = ("/run/secrets/a", "/run/secrets/b", "/etc/c", "/etc/d", "/etc/e")
 
 
-@pytest.mark.parametrize(
-    ("kind", "source"),
-    [
-        ("secret", "file"),
-        ("secret", "environment"),
-        ("config", "file"),
-        ("config", "environment"),
-        ("config", "content"),
-    ],
-)
-def test_owner_and_mode_are_kept(box: Box, monkeypatch: pytest.MonkeyPatch, kind: str, source: str) -> None:
+def test_owner_and_mode_are_kept_for_every_source(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SW_TEXT", "hello")
     (box.folder / "text").write_text("hello")
-    target = "/run/secrets/mine" if kind == "secret" else "/etc/mine"
-    plain = "/run/secrets/plain" if kind == "secret" else "/plain"
-    box.write(TEXT.format(kind=kind, source=SOURCES[source], target=target))
+    box.write(TEXT)
     box.ok("up", "-d")
     for _ in range(2):
-        shown = box.ok("exec", "-T", "web", "stat", "-c", "%u %g %a", target)
-        assert shown == "1000 1001 440\n"
-        assert box.ok("exec", "-T", "web", "cat", target, plain) == "hellohello"
+        assert box.ok("exec", "-T", "web", "stat", "-c", "%u %g %a", *OWNED) == "1000 1001 440\n" * 5
+        every = (*OWNED, "/run/secrets/from_file", "/from_file")
+        assert box.ok("exec", "-T", "web", "cat", *every) == "hello" * 7
         box.ok("restart", "-t", "1")

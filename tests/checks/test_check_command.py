@@ -58,6 +58,32 @@ def test_all_environments_are_checked_and_each_finding_named_once(project: Path)
     assert codes["SW609"] == ["prod"]
 
 
+def test_an_unset_variable_is_an_error_in_production_where_an_env_file_is(project: Path) -> None:
+    (project / "compose.prod.yaml").write_text(
+        "services:\n  web:\n    environment:\n      HOST: ${HOST_NAME}\n"
+    )
+
+    def severity() -> str:
+        findings = json.loads(run("-E", "prod", "check", "--format", "json").stdout)["findings"]
+        return next(finding["severity"] for finding in findings if finding["code"] == "SW1001")
+
+    assert severity() == "warning"
+    (project / ".env").write_text("OTHER=1\n")
+    assert severity() == "error"
+
+
+def test_an_image_with_an_empty_part_is_a_warning_where_no_env_file_is_known(project: Path) -> None:
+    (project / "compose.prod.yaml").write_text("services:\n  web:\n    image: example/web:${TAG}\n")
+
+    def severity() -> str:
+        findings = json.loads(run("-E", "prod", "check", "--format", "json").stdout)["findings"]
+        return next(finding["severity"] for finding in findings if finding["code"] == "SW108")
+
+    assert severity() == "warning"
+    (project / ".env").write_text("OTHER=1\n")
+    assert severity() == "error"
+
+
 def test_an_environment_is_chosen_by_name_or_beginning(project: Path) -> None:
     for name in ("prod", "production"):
         assert "SW306" not in found("-E", name, "check")
@@ -72,6 +98,12 @@ def test_other_commands_take_an_environment_too(project: Path) -> None:
     result = run("-E", "prod", "config", "--format", "json")
     assert json.loads(result.stdout)["services"]["web"]["environment"]["NODE_ENV"] == "development"
     assert "ports" not in json.loads(result.stdout)["services"]["db"]
+
+
+def test_files_named_by_a_flag_win_over_an_environment_and_that_is_said(project: Path) -> None:
+    result = run("-E", "prod", "-f", "compose.yaml", "config", "--services")
+    assert result.stdout.split() == ["db", "web"]
+    assert "those of -E prod are not read" in result.stderr
 
 
 def test_text_shows_place_excerpt_mend_and_environments(project: Path) -> None:

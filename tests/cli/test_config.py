@@ -175,3 +175,12 @@ def test_config_imports_nothing_heavy(tmp_path: Path) -> None:
     ours = {name for name in imported if name.startswith("stackwright.")}
     assert all(name.startswith(("stackwright.model", "stackwright.cli")) for name in ours)
     assert len(ours) < 60
+
+
+def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: nginx}}")
+    command = f"{sys.executable} -m stackwright.cli.main config > /dev/full"
+    done = run(["bash", "-c", command], tmp_path, ENVIRONMENT)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -66,8 +66,8 @@ def test_the_second_command_waits_and_says_for_whom(held: Box) -> None:
 def test_looking_does_not_wait_and_who_was_killed_holds_nothing(held: Box) -> None:
     box = held
     first = _stopping(box)
-    assert box.ps()["web-1"]["State"] == "running"
-    assert "keep" in box.ok("plan")
+    assert box.ps()["web-1"]["State"] in ("running", "stopping")  # Podman has a word of its own
+    assert "web-1" in box.ok("plan")
     first.send_signal(signal.SIGKILL)
     first.communicate()
     (box.folder / "s/go").touch()

@@ -2,7 +2,7 @@
 
     python -m tests.clients.conformance [--work FOLDER] [--reuse | --failed]
 
-Runs every row of the table, as root. `--reuse` takes the reports that an earlier run left in the folder,
+Runs every row of the table, on root's engine and on an ordinary user's; needs root, to make the user. `--reuse` takes the reports that an earlier run left in the folder,
 `--failed` too, but runs again what failed.
 """
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,13 +36,34 @@ class Row:
     files: tuple[str, ...]
     only: str = ""
 
-    def covers(self, name: str) -> bool:
-        """Whether a test, named as in pytest's report, belongs here."""
-        return self.only in name and any(f"{Path(file).stem}." in name for file in self.files)
+    def covers(self, name: str, whose: str) -> bool:
+        """Whether a test, named as in pytest's report, belongs here; `whose` engine: root or user."""
+        return (
+            self.only in name
+            and any(f"{Path(file).stem}." in name for file in self.files)
+            and whose_engine(name) == whose
+        )
+
+
+def whose_engine(name: str) -> str:
+    """root, user, or docker for what is tried on Docker Engine only to see that the tests are right."""
+    test, _, parameters = name.partition("[")
+    words = parameters.rstrip("]").split("-")
+    if "docker" in words:
+        return "docker"
+    return "user" if "user" in words or "ordinary_user" in test else "root"
 
 
 ROWS = (
     Row("docker", "a tour of its commands", ("tests/embedded/api/test_docker_cli.py",)),
+    Row("docker", "options of `docker run`", ("tests/embedded/api/test_run_options.py",)),
+    Row("docker", "what confines a container", ("tests/embedded/api/test_security.py",)),
+    Row("docker", "networks", ("tests/embedded/networks/test_through_the_api.py",)),
+    Row(
+        "docker",
+        "login, push, pull, manifests at a registry",
+        ("tests/embedded/api/test_docker_cli_registry.py",),
+    ),
     Row(
         "docker", "`system prune -af --volumes` leaves a new engine", ("tests/clients/test_system_prune.py",)
     ),
@@ -73,19 +95,20 @@ SUITE = Row("docker-py", f"the integration tests of its release {docker_py_suite
 
 HEAD = """# Clients that we did not write
 
-What they find at the embedded engine's socket, as root. Written by `python -m tests.clients.conformance`; not
+What they find at the embedded engine's socket: root's, and that of an ordinary user with control groups of its own.
+Written by `python -m tests.clients.conformance`; not
 applicable are tests that do not run here for a reason that is no fault of the engine, or that want something
 that it leaves out on purpose.
 
-| client | version | what | passed | failed | not applicable |
-|---|---|---|---|---|---|
+| client | version | what | as root: passed | failed | as a user: passed | failed | not applicable |
+|---|---|---|---|---|---|---|---|
 """
 NOTES = """
 ## What clients must know
 
-- **Builds**: the engine has the classic builder. `docker` and `docker compose` take BuildKit for granted on Linux,
-  whatever an engine says of itself, and would start it in a container: set `DOCKER_BUILDKIT=0`. Nothing else is
-  needed; `Dockerfile` syntax that belongs to BuildKit (heredocs, `RUN --mount`, `COPY --link`) is understood.
+- **Builds**: the engine has the classic builder, which `docker build` uses by itself where the buildx plugin is not
+  installed. With it, and for `docker compose`, set `DOCKER_BUILDKIT=0`: they take BuildKit for granted on Linux,
+  whatever an engine says of itself, and would start it in a container. Nothing else is needed; `Dockerfile` syntax that belongs to BuildKit (heredocs, `RUN --mount`, `COPY --link`) is understood.
 - **Testcontainers**: set `TESTCONTAINERS_RYUK_DISABLED=true` where Docker Hub is out of reach; Ryuk, its clean-up
   container, is an image from there.
 - **Swarm** (services, nodes, secrets and configs of the engine) and engine plugins are not offered. The secrets and
@@ -94,9 +117,11 @@ NOTES = """
 
 
 def run(report: Path, tests: list[str]) -> None:
-    """Run tests; JUnit's report."""
+    """Run tests; JUnit's report. Not those on Docker Engine: they are about the tests."""
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *tests], cwd=ROOT, check=False
+        [sys.executable, "-m", "pytest", "-q", "-m", "not docker", f"--junit-xml={report}", *tests],
+        cwd=ROOT,
+        check=False,
     )
 
 
@@ -126,25 +151,34 @@ def client_version(client: str) -> str:
     return version({"docker-py": "docker", "Testcontainers for Python": "testcontainers"}.get(client, client))
 
 
-def page(results: list[tuple[Row, str, Outcome]]) -> str:
-    """The page's text."""
-    lines = [
-        f"| {row.client} | {used} | {row.what} | {found.passed} | {len(found.failed)} | "
-        f"{found.not_applicable.total()} |"
-        for row, used, found in results
-    ]
+def page(results: list[tuple[Row, str, Outcome, Outcome | None]]) -> str:
+    """The page's text; of each row what root's engine gave and what the user's, None where it was not tried."""
+    lines = []
     reasons = Counter[tuple[str, str]]()
-    for row, _, found in results:
-        for reason, count in found.not_applicable.items():
-            reasons[row.client, reason] += count
+    failed = []
+    for row, used, root, user in results:
+        theirs = f"{user.passed} | {len(user.failed)}" if user is not None and counted(user) else "– | –"
+        outcomes = [root] if user is None else [root, user]
+        left_out = sum(one.not_applicable.total() for one in outcomes)
+        lines.append(
+            f"| {row.client} | {used} | {row.what} | {root.passed} | {len(root.failed)} | {theirs} | {left_out} |"
+        )
+        for outcome in outcomes:
+            for reason, count in outcome.not_applicable.items():
+                reasons[row.client, reason] += count
+            failed += [(row.client, name, why) for name, why in outcome.failed.items()]
     text = HEAD + "\n".join(lines) + "\n"
-    failed = [(row.client, name, why) for row, _, found in results for name, why in found.failed.items()]
     if failed:
         text += "\n## Failed\n\n" + "".join(f"- {client}: `{name}`: {why}\n" for client, name, why in failed)
     if reasons:
         text += "\n## Not applicable, and why\n\n| client | tests | reason |\n|---|---|---|\n"
         text += "".join(f"| {who} | {count} | {why} |\n" for (who, why), count in sorted(reasons.items()))
     return text + NOTES
+
+
+def counted(outcome: Outcome) -> int:
+    """How many tests there were."""
+    return outcome.passed + len(outcome.failed) + outcome.not_applicable.total()
 
 
 def main() -> int:
@@ -163,17 +197,21 @@ def main() -> int:
     elif options.failed and (tests := failed_in(report)):
         run(second, tests)
     reports = [one for one in (report, second) if one.exists()]
-    results = [
-        (row, client_version(row.client), docker_py_suite.read(*reports, wanted=row.covers)) for row in ROWS
-    ]
+    results: list[tuple[Row, str, Outcome, Outcome | None]] = []
+    for row in ROWS:
+        root, user = (
+            docker_py_suite.read(*reports, wanted=partial(row.covers, whose=whose))
+            for whose in ("root", "user")
+        )
+        results.append((row, client_version(row.client), root, user))
     report = options.work / "ours.xml"
     if not (kept and report.exists()):
         docker_py_suite.run(options.work, "ours", [])
     source, _ = docker_py_suite.fetched(options.work)
     outcome = docker_py_suite.whole(docker_py_suite.read(report), source)
-    results.append((SUITE, docker_py_suite.VERSION, outcome))
+    results.append((SUITE, docker_py_suite.VERSION, outcome, None))
     PAGE.write_text(page(results))
-    return 1 if any(found.failed for _, _, found in results) else 0
+    return 1 if any(root.failed or (user and user.failed) for _, _, root, user in results) else 0
 
 
 if __name__ == "__main__":

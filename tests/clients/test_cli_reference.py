@@ -22,11 +22,15 @@ OTHER_VERBS = {
 }
 
 ADDED: dict[str, set[str]] = {
-    "": {"--environment", "--engine", "--images", "--lock-timeout", "--no-host-ca", "--version"},
+    "": {
+        *("--context", "--engine", "--engine-health", "--environment", "--images"),
+        *("--lock-timeout", "--no-host-ca", "--version"),
+    },
     "config": {"--origins"},
     "logs": {"--grep", "--level", "--json"},
     "run": {"--no-tty"},  # exec's spelling; --no-TTY is taken too
     "start": {"--wait", "--wait-timeout"},  # of docker compose 5
+    "up": {"--engine-health"},
 }
 """Flags that only we have on the real tool's verbs."""
 

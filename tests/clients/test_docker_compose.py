@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tarfile
 import urllib.request
 from collections.abc import Iterator
@@ -196,6 +197,25 @@ def test_down_with_volumes_and_images_leaves_nothing(project: DockerCompose, eng
     assert engine.docker("volume", "ls", "-q").stdout == ""
     assert engine.docker("network", "ls", "--filter", "type=custom", "-q").stdout == ""
     assert "small-web:latest" not in engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
+
+
+def test_a_build_that_wants_buildkit_is_told_what_to_set(compose: DockerCompose, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {one: {build: .}}\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\n")
+    environ = {key: value for key, value in compose.environ.items() if key != "DOCKER_BUILDKIT"}
+    environ["DOCKER_CONFIG"] = str(tmp_path / "config")
+    done = subprocess.run(
+        [compose.plugin, "build"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode == 0:
+        pytest.skip("BuildKit's image could be fetched")
+    assert "with DOCKER_BUILDKIT=0 in the client's environment this engine builds by itself" in done.stderr
 
 
 def test_a_missing_image_is_named(compose: DockerCompose, tmp_path: Path) -> None:

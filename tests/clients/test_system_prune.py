@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.embedded.engine_process import EngineProcess
+from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.peers import IMAGE, busybox_archive
 
 pytestmark = pytest.mark.root
@@ -19,12 +20,15 @@ _OWN = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def fresh() -> Iterator[EngineProcess]:
+@pytest.fixture(params=["embedded", "user"])
+def fresh(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
     """An engine that nobody has used."""
     if shutil.which("docker") is None:
         pytest.skip("the docker client is not installed")
     process = EngineProcess()
+    if request.param == "user":
+        request.getfixturevalue("tun")
+        process = UserEngine(request.getfixturevalue("account"))
     try:
         process.start()
         yield process

@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 from tests.peers import IMAGE, busybox_archive
 
-from stackwright.engine.client import EngineClient, split_reference
+from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import Conflict, EngineUnavailable, NotFound, PullFailed
+from stackwright.engine.image_calls import split_reference
 
 pytestmark = pytest.mark.docker
 

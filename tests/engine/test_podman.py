@@ -116,3 +116,22 @@ def test_a_name_that_is_taken_is_a_conflict() -> None:
     other = ServerFailure(500, "no space left")
     assert podman_api.failure(other) is other
     assert isinstance(other, ApiError)
+
+
+def test_a_range_of_host_ports_is_one_free_port_of_it() -> None:
+    def asked(text: str) -> dict[str, object]:
+        return {"HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": text}]}}}
+
+    def given(config: dict[str, object]) -> str:
+        return str(config["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"])  # type: ignore[index]
+
+    taken = podman_api.published([{"Ports": [{"PublicPort": 8000, "Type": "tcp"}, {"PrivatePort": 1}]}])
+    assert podman_api.has_ranges(asked("8000-8002"))
+    assert not podman_api.has_ranges(asked("8000"))
+    assert [given(podman_api.single_ports(asked("8000-8002"), taken)) for _ in range(3)] == [
+        "8001",
+        "8002",
+        "8000-8002",
+    ]
+    assert given(podman_api.single_ports(asked("8000"), taken)) == "8000"
+    assert podman_api.single_ports({}, taken) == {}

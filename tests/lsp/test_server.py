@@ -177,3 +177,51 @@ async def test_an_overlay_is_checked_with_its_base(client: LanguageClient, tmp_p
     found = await open_file(client, overlay)
     assert "SW609" in {item.code for item in found}
     assert not any("neither an image" in item.message for item in found)
+
+
+@pytest.mark.asyncio
+async def test_an_address_is_not_asked_while_one_types(client: LanguageClient, tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(64))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        include = f"include:\n  - oci://{address}/shop:1\n  - git://{address}/shop.git\n"
+        extended = BASE.replace("service: api", f"service: api\n      file: oci://{address}/base")
+        assert await open_file(client, tmp_path / "compose.yaml", include + extended) == []
+    assert asked == []
+
+
+BROKEN = (
+    "", "\n", "\x00", "services:", "services:\n  ", "services:\n  web:\n    im", "a: [", "a: {b: ", "'", '"',
+    "&a *a", "- ", "? ", "---\n---\n", "\ufeffservices: {}", "services: [1, 2]", "services: null",
+    "services:\r\n  web:\r\n    depends_on:\r\n      - ", "include: [nope.yaml]", "x: " + "[" * 300,
+    "services: {a: {extends: {file: nope.yaml, service: x}}}", "services: {a: {image: '${'}}", "\u2028", "é: ü",
+    "services:\n\tweb:\n",
+)  # fmt: skip
+"""What a file looks like for a moment while somebody types, and what it never should."""
+
+
+@pytest.mark.asyncio
+async def test_broken_documents_are_answered_and_leave_the_server_well(
+    client: LanguageClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "compose.yaml"
+    await open_file(client, path)
+    document = types.TextDocumentIdentifier(path.as_uri())
+    for number, text in enumerate((*BROKEN, BASE.replace("- api", "- apo")), start=2):
+        whole = types.TextDocumentContentChangeWholeDocument(text)
+        version = types.VersionedTextDocumentIdentifier(number, path.as_uri())
+        client.text_document_did_change(types.DidChangeTextDocumentParams(version, [whole]))
+        lines = text.split("\n")
+        for place in (types.Position(len(lines) - 1, len(lines[-1])), types.Position(999, 999)):
+            async with asyncio.timeout(30):
+                await client.text_document_hover_async(types.HoverParams(document, place))
+                await client.text_document_completion_async(types.CompletionParams(document, place))
+                await client.text_document_definition_async(types.DefinitionParams(document, place))
+    async with asyncio.timeout(30):  # what was said of earlier texts may still arrive
+        while not any("apo" in one.message for one in client.diagnostics.get(path.as_uri(), ())):
+            await asyncio.sleep(0.01)

@@ -10,6 +10,33 @@ GALLERY: tuple[tuple[str, dict[str, str]], ...] = (
         {"compose.yaml": "services:\n  web:\n    image: nginx\n    ports: [80, 443\n"},
     ),
     ("A tab for indentation", {"compose.yaml": "services:\n\tweb:\n\t\timage: nginx\n"}),
+    ("A colon that is missing", {"compose.yaml": "services:\n  web:\n    image nginx\n    ports: [80]\n"}),
+    ("A colon too many", {"compose.yaml": "services:\n  web:\n    image: nginx: latest\n"}),
+    (
+        "An indentation that fits nothing",
+        {"compose.yaml": "services:\n  web:\n    image: nginx\n   ports: [80]\n"},
+    ),
+    ("An indentation too much", {"compose.yaml": SERVICE + "      ports: [80]\n"}),
+    ("An entry of a list in the wrong place", {"compose.yaml": SERVICE + "    - 80:80\n"}),
+    ("A line of a list without its dash", {"compose.yaml": SERVICE + "    ports:\n      - 80\n      a: b\n"}),
+    ("A word where a key should be", {"compose.yaml": SERVICE + "    ports\n"}),
+    (
+        "A quote that is not closed",
+        {"compose.yaml": 'services:\n  web:\n    image: "nginx\n    ports: ["80:80"]\n'},
+    ),
+    ("A quote inside quotes", {"compose.yaml": SERVICE + "    command: 'echo it's'\n"}),
+    ("A sign that begins no value", {"compose.yaml": "services:\n  web:\n    image: @scope/nginx\n"}),
+    ("A star that is no alias", {"compose.yaml": SERVICE + "    command: *\n"}),
+    ("A list with a colon inside", {"compose.yaml": SERVICE + "    command: [echo: a: b]\n"}),
+    ("A variable inside braces", {"compose.yaml": SERVICE + "    labels: {tag: ${TAG:-1}}\n"}),
+    (
+        "An anchor below its use",
+        {"compose.yaml": SERVICE + "    <<: *common\nx-common: &common\n  restart: always\n"},
+    ),
+    ("Services at the top of the file", {"compose.yaml": "web:\n  image: nginx\n"}),
+    ("Services as a list", {"compose.yaml": "services:\n  - web:\n      image: nginx\n"}),
+    ("A list of mappings", {"compose.yaml": SERVICE + "    environment:\n      - PORT: 80\n"}),
+    ("Lines without dashes", {"compose.yaml": SERVICE + "    environment:\n      PORT=80\n      HOST=a\n"}),
     ("The same key twice", {"compose.yaml": SERVICE + "    image: httpd\n"}),
     (
         "A number as a key",
@@ -108,8 +135,9 @@ GALLERY: tuple[tuple[str, dict[str, str]], ...] = (
     (
         "Included files that disagree",
         {
-            "compose.yaml": "include: [db.yaml]\nservices:\n  db:\n    image: postgres:16\n",
+            "compose.yaml": "include: [db.yaml, more.yaml]\n",
             "db.yaml": "services:\n  db:\n    image: postgres:15\n",
+            "more.yaml": "services:\n  db:\n    image: postgres:16\n",
         },
     ),
     (

@@ -111,3 +111,9 @@ def test_problems_as_json_for_editors(tmp_path: Path) -> None:
         5,
         'did you mean "ports"?',
     )
+
+
+def test_an_excerpt_does_not_write_to_the_terminal(tmp_path: Path) -> None:
+    [problem] = problems_of(tmp_path, 'services:\n  web:\n    imag: "\\e" # \u009b31m\n')
+    assert "\u009b" not in str(problem)
+    assert "31m" in str(problem)

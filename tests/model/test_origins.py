@@ -87,3 +87,15 @@ def test_origins_as_json(tmp_path: Path) -> None:
     assert (row["value"], row["line"], row["column"]) == ("no", 4, 14)
     assert Path(row["file"]).name == "compose.override.yaml"
     assert row["chain"]
+
+
+def test_the_name_of_the_project_tells_who_gave_it(tmp_path: Path) -> None:
+    assert config(tmp_path, "--origins").startswith(
+        f"name: {tmp_path.name.lower()} # by a flag, the shell or"
+    )
+    named = {"compose.yaml": "services: {a: {image: x}}\nname: shop\n", ".env": "TAG=1\n"}
+    write(tmp_path / "named", named)
+    command = [sys.executable, "-m", "stackwright.cli.main", "config", "--origins"]
+    assert run(command, tmp_path / "named", HOME).stdout.startswith("name: shop # compose.yaml:2:7\n")
+    write(tmp_path / "named", {".env": "COMPOSE_PROJECT_NAME=other\n"})
+    assert run(command, tmp_path / "named", HOME).stdout.startswith("name: other # .env:1:1\n")

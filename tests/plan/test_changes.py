@@ -109,3 +109,15 @@ def test_a_summary_names_what_matters_and_counts_the_rest() -> None:
     assert summary(every) == "environment A, B, ports and user changed"
     assert summary([Change(f"k{n}", "1", "2") for n in range(6)]) == "k0, k1, k2 and 3 more changed"
     assert summary([]) == ""
+
+
+def test_what_podman_fills_in_is_no_difference() -> None:
+    before = old(
+        Image="docker.io/library/app:1",
+        Env=["PATH=/bin", "container=podman", "HOME=/root", "TERM=xterm", "HOSTNAME=abcdef012345"],
+        StopSignal="SIGTERM",
+        WorkingDir="/",
+        StopTimeout=10,
+        HostConfig={"PidMode": "private", "UTSMode": "private", "PidsLimit": 2048},
+    )
+    assert found(before, new()) == []

@@ -123,7 +123,13 @@ def test_a_secret_from_a_file_is_bound_and_one_with_an_owner_is_copied() -> None
     demo.secrets["owned"] = Secret(content="text", environment="X")
     config = body(demo, demo.services["web"], Request(**REQUEST)).config
     assert config["HostConfig"]["Mounts"] == [
-        {"Type": "bind", "Source": "/host/plain", "Target": "/run/secrets/plain", "ReadOnly": True}
+        {
+            "Type": "bind",
+            "Source": "/host/plain",
+            "Target": "/run/secrets/plain",
+            "ReadOnly": True,
+            "BindOptions": {},
+        }
     ]
     (copied,) = injected(demo, demo.services["web"])
     assert (copied.target, copied.content, copied.uid, copied.mode) == (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,25 @@ def test_svg_is_well_formed_and_no_box_covers_another(graph: Graph) -> None:
                 or other_y + other_height <= y
             )
             assert apart
+
+
+def test_parts_without_a_common_edge_stand_beside_each_other(tmp_path: Path) -> None:
+    tiers = (("proxy", 2), ("web", 4), ("api", 14), ("db", 6))
+    lines = ["services:"]
+    for (name, count), (below, others) in pairwise((*tiers, ("", 0))):
+        for number in range(count):
+            needs = sorted({f"{below}-{(number * 3 + step) % others}" for step in (0, 2)}) if others else []
+            lines.append(f"  {name}-{number}: {{image: 'a:1', depends_on: [{', '.join(needs)}]}}")
+    lines += ["  grafana: {image: 'grafana/grafana:11', depends_on: [prometheus, loki]}"]
+    lines += [f"  {name}: {{image: '{name}:1'}}" for name in ("prometheus", "loki", "alone")]
+    (tmp_path / "compose.yaml").write_text("name: shop\n" + "\n".join(lines) + "\n")
+    drawn = to_svg(graph_of(load(working_directory=tmp_path, environment={})))
+    boxes = sorted(
+        (float(x), float(x) + float(width))
+        for x, width in re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="\d{2}', drawn)
+    )
+    assert len(boxes) >= 30
+    reach = boxes[0][1]
+    for left, right in boxes:
+        assert left - reach < 80, "an empty band between two parts"
+        reach = max(reach, right)

@@ -110,3 +110,22 @@ def _main_pid(project: Project, container: str) -> int:
         return int(client.inspect_container(container)["State"]["Pid"])
     finally:
         client.close()
+
+
+def test_following_starts_a_killed_engine_again_and_misses_no_line(project: Project) -> None:
+    project.ok("up", "-d", "--wait")
+    follower = project.command.start("logs", "-f", "--no-color", "client", cwd=project.folder)
+    assert follower.stdout is not None
+    try:
+        seen: list[int] = []
+        for line in follower.stdout:
+            if found := re.search(r"ok (\d+)", line):
+                seen.append(int(found[1]))
+                if len(seen) == 5:
+                    os.kill(engine_pid(project.command.socket), signal.SIGKILL)
+                if len(seen) == 40:
+                    break
+        assert seen == list(range(seen[0], seen[0] + 40))
+    finally:
+        follower.kill()
+        follower.communicate()

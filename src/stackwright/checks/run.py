@@ -19,6 +19,7 @@ from stackwright.model.errors import Problem
 from stackwright.model.load import Model, Request, examine
 from stackwright.model.marks import Map
 from stackwright.model.sources import Reporter, Sources
+from stackwright.model.stages import Settings as Stages
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class Options:
     only: frozenset[str] = frozenset()
     project_name: str | None = None
     project_directory: str | None = None
+    fetch: bool = True
+    """Whether files in repositories and registries are fetched; without, nothing is said of what needs them."""
 
 
 def check(environments: Sequence[Environment], options: Options) -> Result:
@@ -116,6 +119,7 @@ def read(environment: Environment, options: Options) -> tuple[Subject | None, Re
         environment=options.variables,
         all_resources=True,
         unsaved=options.files.unsaved,
+        settings=Stages(fetch=options.fetch),
     )
     model, report = examine(request)
     if model is None:

@@ -122,6 +122,12 @@ class Subject:
         said = (warning for warning in self.model.warnings if warning.startswith('The "'))
         return frozenset(warning.split('"')[1] for warning in said if "variable is not set" in warning)
 
+    @cached_property
+    def knows_an_env_file(self) -> bool:
+        """Whether any variable comes from a file. Where none does, a server or a pipeline has the values."""
+        environment = self.model.context.environment
+        return any(place_of(environment.origin(name)[1])[0] for name in environment.names())
+
     def raw_at(self, mark: Mark) -> RawFile | None:
         """The file that a mark is in, as written; None for no file."""
         number, _, _ = place_of(mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +88,15 @@ def _of_file(file: Path, options: GlobalOptions) -> Place:
 def apply_environment(options: GlobalOptions) -> None:
     """`-E` on any command: as if its files, env files and profiles had been named by flags.
 
+    With `-f` the files are those that it names, and it is said that `-E` brings none.
+
     Raises:
         SettingsError: there is no such environment.
     """
-    if not options.environment or options.files:
+    if not options.environment:
+        return
+    if options.files:
+        sys.stderr.write(f"warning: -f names the files, so those of -E {options.environment} are not read\n")
         return
     (environment,) = place_of(options).environments
     options.files = list(environment.files)

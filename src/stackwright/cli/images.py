@@ -80,7 +80,7 @@ def pull(
 @click.pass_obj
 def images(options: GlobalOptions, services: tuple[str, ...], form: str, quiet: bool) -> int:
     """List images used by the created containers."""
-    from stackwright.engine.client import split_reference
+    from stackwright.engine.image_calls import split_reference
     from stackwright.run.session import containers
 
     project, _ = load_or_name(options, services)

@@ -88,7 +88,13 @@ def logs(
             found = [one for one in await containers(opened.engine, project.name) if wanted(one)]
             plain.expect(map(short_name, found))
             follower = runs.Follower(
-                opened.engine, project.name, wanted, show, joined_since=asked, linger=2.0
+                opened.engine,
+                project.name,
+                wanted,
+                show,
+                joined_since=asked,
+                linger=2.0,
+                tell=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201
             )
             # With a filter --tail counts the lines that are shown, so all are read.
             asked_for = "all" if chosen.active else tail

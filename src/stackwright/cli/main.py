@@ -59,6 +59,9 @@ def entry() -> None:
         sys.stderr.flush()
     except BrokenPipeError:  # the reader went away
         pass
+    except OSError as error:
+        sys.stderr.write(f"the output could not be written: {error.strerror}\n")
+        code = code or 1
     _exit(code)
 
 

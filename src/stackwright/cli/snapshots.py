@@ -34,7 +34,7 @@ def commit(
     pause: bool,
 ) -> int:
     """Create a new image from a service container's changes."""
-    from stackwright.engine.client import split_reference
+    from stackwright.engine.image_calls import split_reference
     from stackwright.run.events import Progress
     from stackwright.run.oneoff import service_containers
 

@@ -245,6 +245,7 @@ class Foreground:
                 self._member,
                 self._show,
                 joined_since=time.time(),
+                tell=lambda text: self.session.emit(Note(text, warning=True)),
             )
             try:
                 async with asyncio.TaskGroup() as group:

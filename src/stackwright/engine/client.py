@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,31 +17,19 @@ from stackwright.engine import podman_api
 from stackwright.engine.address import Address
 from stackwright.engine.errors import (
     ApiError,
-    BuildFailed,
     EngineUnavailable,
     NotFound,
     ProtocolError,
-    PullFailed,
 )
-from stackwright.engine.http import Body, Response, Transport
-from stackwright.engine.streams import Chunk, Stream, demultiplex, json_lines, raw
+from stackwright.engine.http import Body, Transport
+from stackwright.engine.image_calls import ImageCalls
+from stackwright.engine.streams import Chunk, Stream, demultiplex, raw
 
 JSON = dict[str, Any]
 NEWEST = (1, 47)  # the newest version of the API this client was written against
-_UNREACHABLE = (
-    "no such host", "connection refused", "i/o timeout", "timeout exceeded", "network is unreachable",
-    "temporary failure in name resolution", "no route to host", "server misbehaving", "eof",
-    "connection reset", "cannot connect", "cannot reach", "unreachable", "certificate",
-    "name or service not known", "service unavailable", "bad gateway", "gateway", "proxyconnect", "forbidden",
-    "timed out", "name resolution",
-)  # fmt: skip
 
 
-def image_path(reference: str) -> str:
-    return f"/images/{reference}"
-
-
-class EngineClient:
+class EngineClient(ImageCalls):
     """Talks to one engine. Use as an async context manager, or call `close`.
 
     `address` is parsed, or text such as `unix:///path` or `tcp://host:port`. `connect` must be awaited (the context
@@ -50,9 +38,15 @@ class EngineClient:
 
     def __init__(self, address: str | Address) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
-        self.transport = Transport(self.address)
+        super().__init__(Transport(self.address))
         self.api_version: tuple[int, int] = (0, 0)
         self.kind = "docker"  # docker | podman | embedded
+        self.revive: Callable[[], Awaitable[None]] | None = None
+        """Starts the engine again, where that is ours to do."""
+        self._promised: set[tuple[int, str]] = set()
+        """Host ports that were taken or given out of ranges, where that is ours to do."""
+        self.absence = asyncio.Lock()
+        """Held by who waits for the engine's return."""
 
     async def connect(self, timeout: float | None = None) -> Self:
         """Ping the engine and choose the API version; `timeout` in seconds, None for what suits the address.
@@ -98,26 +92,6 @@ class EngineClient:
         """Close idle connections."""
         self.transport.close()
 
-    # -- helpers ---------------------------------------------------------------------------------
-
-    async def _get(self, path: str, **query: Any) -> Any:
-        return await (await self.transport.request("GET", path, query=query)).json()
-
-    async def _post(self, path: str, body: Any = None, **query: Any) -> Any:
-        return await (await self.transport.request("POST", path, query=query, json_body=body)).json()
-
-    async def _do(self, path: str, body: Any = None) -> None:
-        """POST where the answer says nothing: Podman writes a word there that is no JSON."""
-        await (await self.transport.request("POST", path, json_body=body)).read()
-
-    async def _delete(self, path: str, **query: Any) -> Any:
-        return await (await self.transport.request("DELETE", path, query=query)).json()
-
-    async def _messages(self, response: Response) -> AsyncIterator[JSON]:
-        async with response:
-            async for message in json_lines(response.chunks()):
-                yield message
-
     # -- system ----------------------------------------------------------------------------------
 
     async def ping(self) -> dict[str, str]:
@@ -162,6 +136,9 @@ class EngineClient:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""
         if self.kind == "podman":
             config = podman_api.to_create(config)
+            if podman_api.has_ranges(config):
+                self._promised |= podman_api.published(await self.list_containers(all=True))
+                config = podman_api.single_ports(config, self._promised)
         try:
             made = await self._post("/containers/create", config, name=name, platform=platform or None)
         except ApiError as error:
@@ -376,151 +353,6 @@ class EngineClient:
         code = state.get("ExitCode")
         return (int(code) if code is not None else -1), bytes(output)
 
-    # -- images ----------------------------------------------------------------------------------
-
-    async def list_images(self, *, filters: JSON | None = None) -> list[JSON]:
-        """ImageList."""
-        return list(await self._get("/images/json", filters=filters))
-
-    async def inspect_image(self, reference: str) -> JSON:
-        """ImageInspect. Raises `NotFound`."""
-        return dict(await self._get(f"{image_path(reference)}/json"))
-
-    async def image_digest(self, reference: str) -> str:
-        """The digest that the image's registry names for it (DistributionInspect)."""
-        found = await self._get(f"/distribution/{reference}/json")
-        return str(found["Descriptor"]["digest"])
-
-    async def has_image(self, reference: str) -> bool:
-        """Whether the engine has the image."""
-        try:
-            await self.inspect_image(reference)
-        except NotFound:
-            return False
-        return True
-
-    async def tag_image(self, reference: str, repo: str, tag: str) -> None:
-        """ImageTag."""
-        await self._post(f"{image_path(reference)}/tag", repo=repo, tag=tag)
-
-    async def remove_image(self, reference: str, *, force: bool = False) -> list[JSON]:
-        """ImageDelete."""
-        return list(await self._delete(image_path(reference), force=force) or [])
-
-    async def prune_images(self, filters: JSON | None = None) -> JSON:
-        """ImagePrune: remove images without a name that nothing uses."""
-        response = await self.transport.request("POST", "/images/prune", query={"filters": filters or {}})
-        return dict(await response.json() or {})
-
-    async def push(self, reference: str, *, auth: Mapping[str, str] | None = None) -> AsyncIterator[JSON]:
-        """ImagePush to its registry: progress messages. Raises `PushFailed`."""
-        from stackwright.engine.errors import ApiError, PushFailed
-
-        name, tag = split_reference(reference)
-        headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth or {}).encode()).decode()}
-        try:
-            response = await self.transport.request(
-                "POST", f"{image_path(name)}/push", query={"tag": tag}, headers=headers
-            )
-        except ApiError as error:
-            raise PushFailed(f"cannot push {reference}: {error.message}") from error
-        async for message in self._messages(response):
-            if "error" in message:
-                raise PushFailed(f"cannot push {reference}: {_error_text(message)}")
-            yield message
-
-    async def pull(
-        self, reference: str, *, platform: str | None = None, auth: Mapping[str, str] | None = None
-    ) -> AsyncIterator[JSON]:
-        """ImageCreate from a registry: progress messages. Raises `PullFailed`."""
-        name, tag = split_reference(reference)
-        headers = (
-            {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()} if auth else {}
-        )
-        query = {"fromImage": name, "tag": tag, "platform": platform or None}
-        try:
-            response = await self.transport.request("POST", "/images/create", query=query, headers=headers)
-        except ApiError as error:
-            raise _pull_failed(reference, error.message) from error
-        async for message in self._messages(response):
-            if "error" in message:
-                raise _pull_failed(reference, _error_text(message))
-            yield message
-
-    async def import_image(
-        self, stream: Body, repo: str, tag: str, *, changes: Sequence[str] = (), message: str | None = None
-    ) -> AsyncIterator[JSON]:
-        """ImageCreate with fromSrc=-: a root file system as a tar becomes `repo:tag`."""
-        query = {"fromSrc": "-", "repo": repo, "tag": tag, "changes": list(changes), "message": message}
-        response = await self.transport.request(
-            "POST", "/images/create", query=query, body=stream, content_type="application/x-tar"
-        )
-        async for line in self._messages(response):
-            if "error" in line:
-                raise BuildFailed(f"importing {repo}:{tag} failed: {_error_text(line)}")
-            yield line
-
-    async def load(self, stream: Body) -> AsyncIterator[JSON]:
-        """ImageLoad: images from an archive (`docker save` or OCI layout)."""
-        response = await self.transport.request(
-            "POST", "/images/load", query={"quiet": True}, body=stream, content_type="application/x-tar"
-        )
-        async for message in self._messages(response):
-            if "error" in message:
-                raise BuildFailed(f"loading images failed: {_error_text(message)}")
-            yield message
-
-    async def build(
-        self,
-        context: Body,
-        *,
-        tag: str | Sequence[str] | None = None,
-        dockerfile: str | None = None,
-        buildargs: Mapping[str, str] | None = None,
-        target: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        nocache: bool = False,
-        pull: bool = False,
-        network: str | None = None,
-        extra_hosts: Sequence[str] = (),
-        cache_from: Sequence[str] = (),
-        shm_size: int | None = None,
-        platform: str | None = None,
-        memory: int | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[JSON]:
-        """ImageBuild (classic builder) from a tar: progress messages. Raises `BuildFailed`.
-
-        `shm_size` and `memory` in bytes. The image's id comes in a message `{"aux": {"ID": ...}}`.
-        """
-        query = {
-            "t": [tag] if isinstance(tag, str) else list(tag or ()),
-            "dockerfile": dockerfile,
-            "buildargs": dict(buildargs) if buildargs else None,
-            "target": target or None,
-            "labels": dict(labels) if labels else None,
-            "nocache": nocache,
-            "pull": pull or None,
-            "networkmode": network or None,
-            "extrahosts": ",".join(extra_hosts) or None,
-            "cachefrom": json.dumps(list(cache_from)) if cache_from else None,
-            "shmsize": shm_size,
-            "platform": platform or None,
-            "memory": memory,
-            "rm": True,
-            "forcerm": True,
-        }
-        tail: list[str] = []
-        response = await self.transport.request(
-            "POST", "/build", query=query, headers=headers, body=context, content_type="application/x-tar"
-        )
-        async for message in self._messages(response):
-            if "error" in message:
-                raise BuildFailed(_error_text(message), output=tuple("".join(tail).splitlines()[-20:]))
-            if "stream" in message:
-                tail = [*tail[-199:], str(message["stream"])]
-            yield message
-
     # -- networks and volumes --------------------------------------------------------------------
 
     async def list_networks(self, *, filters: JSON | None = None) -> list[JSON]:
@@ -567,19 +399,6 @@ class EngineClient:
         await self._delete(f"/volumes/{volume}", force=force)
 
 
-def split_reference(reference: str) -> tuple[str, str]:
-    """`name[:tag|@digest]` as ImageCreate wants it.
-
-    >>> split_reference("postgres:15-alpine"), split_reference("localhost:5000/app")
-    (('postgres', '15-alpine'), ('localhost:5000/app', 'latest'))
-    """
-    name, at, digest = reference.partition("@")
-    if at:
-        return name, digest
-    head, colon, tag = reference.rpartition(":")
-    return (head, tag) if colon and "/" not in tag else (reference, "latest")
-
-
 def _path_stat(headers: Mapping[str, str]) -> JSON:
     """The header that describes a path in a container (Engine API: X-Docker-Container-Path-Stat)."""
     try:
@@ -599,17 +418,3 @@ def _no_engine(address: Address, error: ApiError) -> EngineUnavailable:
 
 def _stamp(seconds: float | None) -> str | None:
     return None if seconds is None else f"{seconds:.9f}"
-
-
-def _error_text(message: JSON) -> str:
-    detail = message.get("errorDetail") or {}
-    return str(detail.get("message") or message.get("error") or "unknown error").strip()
-
-
-def _pull_failed(reference: str, reason: str) -> PullFailed:
-    low = reason.lower()
-    unreachable = any(sign in low for sign in _UNREACHABLE)
-    return PullFailed(f"cannot pull {reference}: {reason}", unreachable=unreachable)
-
-
-__all__ = ["EngineClient", "split_reference"]

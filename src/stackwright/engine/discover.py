@@ -130,15 +130,20 @@ async def connect(choice: Choice, environ: Mapping[str, str] = os.environ) -> En
     Raises `EngineUnavailable` or `EngineStartFailed`.
     """
     client = choice.client()
+
+    async def start() -> None:
+        if choice.kind == "podman":
+            await podman.start(client.address.path, environ)
+        else:
+            await daemon.start(daemon.Place.of(environ), environ)
+
+    client.revive = start if choice.spawn else None
     try:
         return await client.connect()
     except EngineUnavailable as error:
         if not choice.spawn:
             raise _explained(error, choice) from error
-    if choice.kind == "podman":
-        await podman.start(client.address.path, environ)
-    else:
-        await daemon.start(daemon.Place.of(environ), environ)
+    await start()
     return await client.connect()
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +30,9 @@ def sockets(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def how_to_start() -> str:
     """What a person can do to have it listen."""
-    if not shutil.which("podman"):
+    from shutil import which
+
+    if not which("podman"):
         return "Podman is not installed here"
     user = "" if os.geteuid() == 0 else "--user "
     return f"start it with: systemctl {user}enable --now podman.socket, or: podman system service --time 0"
@@ -43,9 +43,11 @@ async def start(path: str, environ: Mapping[str, str] = os.environ) -> None:
 
     Raises `EngineStartFailed` with what Podman said.
     """
+    from shutil import which
+
     from stackwright.engine.discover import answers
 
-    if not shutil.which("podman"):
+    if not which("podman"):
         raise EngineStartFailed(
             f"no Podman answers at {path}, and the podman command is not installed",
             hint="install podman, or choose --engine embedded",
@@ -57,7 +59,9 @@ async def start(path: str, environ: Mapping[str, str] = os.environ) -> None:
             f"Podman's socket cannot be made in {error.filename}: {error.strerror}", hint=how_to_start()
         ) from error
     words = ["podman", "system", "service", f"--time={IDLE_SECONDS}", f"unix://{path}"]
-    with tempfile.TemporaryFile() as said:
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as said:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; the service outlives us
             words, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
             start_new_session=True, cwd="/", env=dict(environ),

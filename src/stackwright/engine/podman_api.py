@@ -78,3 +78,47 @@ def failure(error: ApiError) -> ApiError:
     if taken or "network is being used" in error.message:
         return Conflict(409, error.message)
     return error
+
+
+def has_ranges(config: JSON) -> bool:
+    """Whether ContainerCreate asks for host ports out of a range."""
+    bindings = (config.get("HostConfig") or {}).get("PortBindings") or {}
+    return any(
+        "-" in str(one.get("HostPort") or "") for several in bindings.values() for one in several or ()
+    )
+
+
+def single_ports(config: JSON, taken: set[tuple[int, str]]) -> JSON:
+    """ContainerCreate: a free host port where a range is asked for, which Podman does not understand.
+
+    `taken` are host ports by number and protocol; what is chosen here is added. A range without a free port stays, and
+    Podman's refusal is the answer.
+    """
+    bindings = (config.get("HostConfig") or {}).get("PortBindings") or {}
+    chosen = {
+        port: [
+            {**one, "HostPort": _single(str(one.get("HostPort") or ""), port, taken)} for one in several or ()
+        ]
+        for port, several in bindings.items()
+    }
+    return {**config, "HostConfig": {**config["HostConfig"], "PortBindings": chosen}} if bindings else config
+
+
+def _single(text: str, port: str, taken: set[tuple[int, str]]) -> str:
+    first, dash, last = text.partition("-")
+    if not (dash and first.isdigit() and last.isdigit()):
+        return text
+    protocol = port.partition("/")[2] or "tcp"
+    for number in range(int(first), int(last) + 1):
+        if (number, protocol) not in taken:
+            taken.add((number, protocol))
+            return str(number)
+    return text
+
+
+def published(summaries: list[JSON]) -> set[tuple[int, str]]:
+    """ContainerList: the host ports of all containers, by number and protocol."""
+    ports = [port for one in summaries for port in one.get("Ports") or ()]
+    return {
+        (int(port["PublicPort"]), str(port.get("Type", "tcp"))) for port in ports if port.get("PublicPort")
+    }

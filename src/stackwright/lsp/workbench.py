@@ -65,7 +65,14 @@ class Workbench:
         return self.memory.raw(path, text) if text is not None else None
 
     def _options(self, known: Known) -> Options:
-        return Options(known.settings, files=Files(self.texts), memory=self.memory, variables=self.variables)
+        # An editor asks at each key, of half an address, too: it never goes to the network.
+        return Options(
+            known.settings,
+            files=Files(self.texts),
+            memory=self.memory,
+            variables=self.variables,
+            fetch=False,
+        )
 
     def _remember(self, known: Known, path: str, subjects: list[Subject]) -> None:
         """Keep the environment that the file is part of, unless it cannot be read at the moment."""

@@ -97,7 +97,8 @@ def _near(file: str) -> str:
 
 
 def _excerpt(text: str, line: int, column: int) -> list[str]:
-    text = text.replace("\t", " ")
+    # Nothing in a file may move a terminal's cursor or change its colours.
+    text = "".join(sign if sign.isprintable() else " " if sign == "\t" else "\ufffd" for sign in text)
     start = max(0, column - 1 - _WIDTH // 2) if len(text) > _WIDTH else 0
     shown = text[start : start + _WIDTH]
     at = column - 1 - start

@@ -15,7 +15,7 @@ from stackwright.model.merge import merge, merge_service
 from stackwright.model.paths import Folder, resolve_paths
 from stackwright.model.read.document import read_documents
 from stackwright.model.reset import apply_resets
-from stackwright.model.sources import UnreadableError
+from stackwright.model.sources import NotFetchedError, UnreadableError
 from stackwright.model.unique import unique
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _UnusableError(Exception):
-    """The extension cannot be carried out; the problem has been reported."""
+    """The extension cannot be carried out; what is wrong has been reported."""
 
 
 def extend(model: Map, resets: Resets, file: str, folder: str, context: Context) -> Map:
@@ -120,6 +120,8 @@ class _Extension:
         """The absolute path of a base's file."""
         try:
             return self.context.local(path)
+        except NotFetchedError:
+            raise _UnusableError from None
         except UnreadableError as error:
             raise self.error("remote", str(error), mark) from None
 

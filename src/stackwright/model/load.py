@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from stackwright.model.marks import Mark
     from stackwright.model.project import Project
 
 __all__ = ["Model", "ModelErrors", "Request", "examine", "load", "read_model"]
+
+
+_NAME = "COMPOSE_PROJECT_NAME"
 
 
 class Request:
@@ -196,9 +200,10 @@ def _read(request: Request, report: Reporter) -> Model | None:
     context, files, place = _settle(request, report)
     if not files:
         return None
-    name = _project_name(request, context, files, place)
+    named = _project_name(request, context, files, place)
+    name, named_at = named or (None, NOWHERE)
     if name is not None:
-        context.environment.values["COMPOSE_PROJECT_NAME"] = name
+        context.environment.values[_NAME] = name
     raw = read_files(files, context)
     if not raw and not report.problems:
         report.error("empty", f"{files[0]} is empty: it defines nothing", NOWHERE)
@@ -209,7 +214,7 @@ def _read(request: Request, report: Reporter) -> Model | None:
         normalise(raw, name, context.environment if settings.interpolate else Environment({}))
     if not settings.interpolate:
         return _unread(raw, name, files, context)
-    data = _first("name", name, PROJECT.read(raw, raw.mark, "", report))
+    data = _first("name", name, named_at, PROJECT.read(raw, raw.mark, "", report))
     profiles = request.profiles if request.profiles is not None else _listed(context, "COMPOSE_PROFILES")
     services: Map = data.get("services") or Map(NOWHERE)
     enabled, disabled = split_by_profile(services, _with_own(request.services, services, profiles))
@@ -296,15 +301,17 @@ def _with_own(names: Sequence[str], services: Map, profiles: Sequence[str]) -> l
     return [*profiles, *own]
 
 
-def _project_name(request: Request, context: Context, files: Sequence[str], place: str) -> str | None:
-    """The project's name; None after an error."""
+def _project_name(
+    request: Request, context: Context, files: Sequence[str], place: str
+) -> tuple[str, Mark] | None:
+    """The project's name and the place in a file that gives it; None after an error."""
     report = context.report
-    given = request.project_name or context.environment.get("COMPOSE_PROJECT_NAME")
+    given = request.project_name or context.environment.get(_NAME)
     if given:
         if normal_name(given) != given:
             _bad_name(given, report)
             return None
-        return given
+        return given, NOWHERE if request.project_name else context.environment.origin(_NAME)[1]
     named = _name_in_files(files, context)
     if named is not None:
         text, mark = named
@@ -312,7 +319,7 @@ def _project_name(request: Request, context: Context, files: Sequence[str], plac
             text = interpolate_text(text, context.environment, report, mark, "name") or ""
         name = normal_name(text) if context.settings.normalise else text
         if name:
-            return name
+            return name, mark
         said = f'"{named[0]}" leaves nothing that a project can be called' if text else f"{named[0]} is empty"
         hint = "lower case letters, digits, - and _, starting with a letter or digit"
         if not text:
@@ -321,11 +328,11 @@ def _project_name(request: Request, context: Context, files: Sequence[str], plac
         return None
     name = normal_name(os.path.basename(place))
     if name:
-        return name
+        return name, NOWHERE
     if not report.problems and all(os.path.isfile(file) or file == "-" for file in files):
         report.error("project-name", "the project has no name", hint="give one with -p")
         return None
-    return "unnamed"  # something worse is wrong and will be said
+    return "unnamed", NOWHERE  # something worse is wrong and will be said
 
 
 def _bad_name(name: str, report: Reporter) -> None:
@@ -346,9 +353,9 @@ def _name_in_files(files: Sequence[str], context: Context) -> tuple[str, Any] | 
     return found
 
 
-def _first(key: str, value: Any, data: Map) -> Map:
+def _first(key: str, value: Any, mark: Mark, data: Map) -> Map:
     made = Map(data.mark)
-    made.put(key, value, data.mark)
+    made.put(key, value, mark)
     made.update((name, item) for name, item in data.items() if name != key)
     made.marks.update((name, marks) for name, marks in data.marks.items() if name != key)
     made.broken = data.broken

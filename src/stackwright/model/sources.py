@@ -27,6 +27,10 @@ class UnreadableError(Exception):
     """A file cannot be read; ``str()`` says why."""
 
 
+class NotFetchedError(UnreadableError):
+    """A file lives in a repository or a registry, and this load does not fetch."""
+
+
 class Sources:
     """Every file read so far. Numbers start at 1, so that 0 can mean "no file"."""
 

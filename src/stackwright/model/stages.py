@@ -13,7 +13,7 @@ from stackwright.model.paths import Folder, join, resolve_paths
 from stackwright.model.read.document import read_documents
 from stackwright.model.reset import apply_resets
 from stackwright.model.schema.file import FILE
-from stackwright.model.sources import UnreadableError, is_remote, read_bytes
+from stackwright.model.sources import NotFetchedError, UnreadableError, is_remote, read_bytes
 from stackwright.model.unique import unique
 from stackwright.model.wellformed import check_elements
 
@@ -34,7 +34,7 @@ RESOURCES = ("services", "volumes", "networks", "secrets", "configs", "models")
 class Settings:
     """What ``config``'s flags switch off."""
 
-    __slots__ = ("consistency", "interpolate", "normalise", "resolve_environment", "resolve_paths")
+    __slots__ = ("consistency", "fetch", "interpolate", "normalise", "resolve_environment", "resolve_paths")
 
     def __init__(
         self,
@@ -44,12 +44,15 @@ class Settings:
         resolve_paths: bool = True,
         consistency: bool = True,
         resolve_environment: bool = True,
+        fetch: bool = True,
     ) -> None:
         self.interpolate = interpolate
         self.normalise = normalise
         self.resolve_paths = resolve_paths
         self.consistency = consistency
         self.resolve_environment = resolve_environment
+        self.fetch = fetch
+        """Whether files in repositories and registries are fetched: an editor does not, at each key."""
 
 
 class Context:
@@ -104,9 +107,12 @@ class Context:
         """The absolute path of a file to read: of the copy when the path names a repository or an artifact.
 
         Raises:
+            NotFetchedError: it is elsewhere, and nothing is to be fetched now.
             UnreadableError: there is no copy and none can be made.
         """
         if is_remote(path):
+            if not self.settings.fetch:
+                raise NotFetchedError(f"{path} is not fetched now")
             from stackwright.model.remote.fetch import local_copy
 
             return local_copy(path, self.environment.values)
@@ -114,7 +120,7 @@ class Context:
 
     def inside(self, working_dir: str, environment: Environment) -> Context:
         """The context of an included project. Its paths are resolved even where the main project's are not."""
-        settings = Settings(interpolate=self.settings.interpolate)
+        settings = Settings(interpolate=self.settings.interpolate, fetch=self.settings.fetch)
         base = os.path.relpath(working_dir, self.working_dir)
         return Context(working_dir, environment, self.report, settings, self.contents, self.unsaved, base)
 

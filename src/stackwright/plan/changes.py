@@ -111,13 +111,26 @@ HOST: dict[str, str] = {
 """Keys of HostConfig, and what they are called in a Compose file."""
 
 FILLED_IN = frozenset(
-    ("ShmSize", "LogConfig", "IpcMode", "CgroupnsMode", "Runtime", "SecurityOpt", "MemorySwap", "CgroupParent", "Ulimits")
+    ("UTSMode", "PidMode", "PidsLimit", "UsernsMode", "ShmSize", "LogConfig", "IpcMode", "CgroupnsMode", "Runtime", "SecurityOpt", "MemorySwap", "CgroupParent", "Ulimits")
 )  # fmt: skip
 """What engines fill in where nothing was said: its being there is no difference."""
 
 
+FILLED_VARIABLES = frozenset(("container", "HOSTNAME", "TERM", "HOME", "PATH"))
+"""Variables that an engine sets by itself (Podman)."""
+
+ORDINARY: dict[str, frozenset[str]] = {
+    "stop_signal": frozenset(("SIGTERM", "15")),
+    "working_dir": frozenset(("/",)),
+    "stop_grace_period": frozenset(("10",)),
+}
+"""Values that say what holds anyway."""
+
+
 def _one(path: str, old: Any, new: Any, *, also: Any = None) -> list[Change]:
     plain = NORMAL.get(path, lambda value: value)
+    if not _something(new) and str(old) in ORDINARY.get(path, ()):
+        return []
     before = plain(old) if _something(old) else None
     after = plain(new) if _something(new) else None
     if before == after or (before is None and _something(also) and after == plain(also)):
@@ -132,6 +145,8 @@ def _mapping(path: str, old: JSON, new: JSON, image: JSON) -> list[Change]:
     found = []
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key, image.get(key))
+        if path == "environment" and key in FILLED_VARIABLES and key not in new:
+            continue
         if before != after:
             found.append(Change(f"{path}.{key}", _text(before), _text(new.get(key, None))))
     return found
@@ -221,7 +236,14 @@ def _without_nothing(value: Mapping[str, Any]) -> JSON:
     return {key: item for key, item in value.items() if _something(item)}
 
 
+def _image_name(value: str) -> str:
+    for registry in ("localhost/", "docker.io/library/", "docker.io/"):
+        value = value.removeprefix(registry)
+    return value
+
+
 NORMAL: dict[str, Callable[[Any], Any]] = {
+    "image": _image_name,
     "cap_add": _capabilities,
     "cap_drop": _capabilities,
     "restart": _restart,

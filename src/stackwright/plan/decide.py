@@ -125,7 +125,7 @@ def _divergence(
         for key in service.networks
         if key in project.networks
         and one.networks.get(name := project.networks[key].name)
-        and one.networks[name] != observed.networks.get(name, "")
+        and one.networks[name] not in (name, observed.networks.get(name, ""))  # Podman says the name
     ]
     if lost:
         return f"the network {lost[0]} that it was connected to was removed"

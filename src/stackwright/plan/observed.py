@@ -28,7 +28,8 @@ class Container(Struct, frozen=True):
     ports: tuple[dict[str, Any], ...] = ()
     mounts: tuple[dict[str, Any], ...] = ()
     networks: dict[str, str] = field(default_factory=dict)
-    """Network name to the id that it had when the container joined it, empty before the first start."""
+    """Network name to the id that it had when the container joined it; empty before the first start, and where the
+    engine does not say."""
 
     @classmethod
     def from_api(cls, summary: dict[str, Any]) -> Container:

@@ -24,6 +24,10 @@ _CONDITIONS = {
 }
 
 
+def _counted(what: str, number: int) -> str:
+    return f"{number or 'no'} {what}{'s' * (number != 1)}"
+
+
 def _cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("\n", " ")
 
@@ -37,8 +41,10 @@ def overview(subject: Subject, picture: str, environments: Sequence[Subject]) ->
         for port in service.published
         if port.to_the_world
     ]
+    counts = {"service": len(services)}
+    counts |= {what: len(subject.section(f"{what}s")) for what in ("network", "volume")}
     lines = [
-        f"{len(services)} services, {len(subject.section('networks'))} networks, {len(subject.section('volumes'))} volumes.",
+        f"{', '.join(_counted(what, number) for what, number in counts.items())}.",
         "",
     ]
     lines += [f"![{subject.model.name}]({picture})", ""]

@@ -177,9 +177,20 @@ class _Picture:
         for number in range(_ROUNDS):
             for row in self.rows if number % 2 == 0 else list(reversed(self.rows)):
                 self._relax(row, above if number % 2 == 0 else below, above, below)
+        self._close_gaps()
         left = min(spot.x - spot.width / 2 for spot in self.spots.values()) - 24 if self.spots else 0
         for spot in self.spots.values():
             spot.x -= left
+
+    def _close_gaps(self) -> None:
+        """Move what has nothing beside it to the left: parts of the graph without an edge between them drift."""
+        reach, shift = float("-inf"), 0.0
+        for spot in sorted(self.spots.values(), key=lambda one: one.x - one.width / 2):
+            left = spot.x - spot.width / 2
+            if reach > float("-inf"):
+                shift += max(0.0, left - reach - 2 * _GAP_X)
+            reach = max(reach, left + spot.width)
+            spot.x -= shift
 
     def _relax(
         self,

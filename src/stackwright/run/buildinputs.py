@@ -41,6 +41,11 @@ async def headers(session: Session, service: Service, recipe: Build) -> AsyncIte
             }
             found[SECRETS_HEADER] = _packed(secrets)
         if recipe.ssh:
+            if session.engine.address.scheme != "unix":
+                raise RunError(
+                    f"build.ssh lends agents of this machine, and the engine at {session.engine.address} is elsewhere",
+                    place=where,
+                )
             agents = {
                 name: str(await _agent(session.environ, name, path, where, held))
                 for name, path in recipe.ssh.items()

@@ -13,11 +13,10 @@ from stackwright.plan import container as bodies
 from stackwright.plan import labels, mounts
 from stackwright.plan.decide import Decision, shares
 from stackwright.plan.observed import Container
-from stackwright.run import inject
+from stackwright.run import inject, stopping
 from stackwright.run.errors import PortTaken, RunError
 from stackwright.run.events import Progress
 from stackwright.run.session import Session, containers, place
-from stackwright.run.stopping import patiently
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """The name that engines give to a volume without one."""
@@ -158,8 +157,7 @@ async def swap(session: Session, decision: Decision, made: str, timeout: int | N
     """Put a replacement into the place of the old container: stop and remove that, take its name."""
     old = decision.container
     assert old is not None
-    request = session.engine.stop_container(old.id, timeout=timeout)
-    await patiently(session, old.id, old.name, request, timeout)
+    await stopping.stop(session, old.id, old.name, timeout)
     await session.engine.remove_container(old.id, force=True)
     await session.engine.rename_container(made, decision.name)
     session.emit(Progress(subject(decision.name), "Recreated", "done"))
@@ -212,8 +210,7 @@ async def stop(session: Session, one: Container, timeout: int | None) -> None:
         return
     session.emit(Progress(subject(one.name), "Stopping"))
     with suppress(NotFound):
-        request = session.engine.stop_container(one.id, timeout=timeout)
-        await patiently(session, one.id, one.name, request, timeout)
+        await stopping.stop(session, one.id, one.name, timeout)
     session.emit(Progress(subject(one.name), "Stopped", "done"))
 
 

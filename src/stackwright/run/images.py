@@ -10,8 +10,8 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from stackwright.engine.client import split_reference
 from stackwright.engine.errors import PullFailed
+from stackwright.engine.image_calls import split_reference
 from stackwright.model.types import Service
 from stackwright.plan.labels import image_name
 from stackwright.run.errors import ImageMissing, RunError

@@ -11,7 +11,7 @@ from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import Step
 from stackwright.plan.observed import Container
-from stackwright.run import containers, prestart, readiness
+from stackwright.run import containers, prestart, readiness, stopping
 from stackwright.run.containers import subject
 from stackwright.run.down import end, pre_stop
 from stackwright.run.errors import RunError
@@ -20,7 +20,6 @@ from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.session import Session, check_services
 from stackwright.run.session import containers as list_containers
-from stackwright.run.stopping import patiently
 from stackwright.run.up import hooks
 from stackwright.run.watch import watching
 
@@ -159,8 +158,7 @@ async def restart(
     async def one(container: Container) -> None:
         session.emit(Progress(subject(container.name), "Restarting"))
         await pre_stop(session, container)
-        request = session.engine.restart_container(container.id, timeout=timeout)
-        await patiently(session, container.id, container.name, request, timeout)
+        await stopping.restart(session, container.id, container.name, timeout)
         session.emit(Progress(subject(container.name), "Started", "done"))
 
     async def perform(step: Step) -> None:

@@ -14,6 +14,7 @@ from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import EngineError, NotFound
 from stackwright.plan import labels
 from stackwright.plan.observed import Container
+from stackwright.run.absence import patiently
 from stackwright.run.session import containers as list_containers
 
 
@@ -99,9 +100,12 @@ class Follower:
         until_ended: bool = True,
         joined_since: float | None = None,
         linger: float = 0.3,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.engine, self.project, self.wanted, self.show = engine, project, wanted, show
         self.until_ended = until_ended
+        self.tell = tell
+        """Hears of an engine that goes away and comes back."""
         self.linger = linger  # seconds: who is being restarted or replaced is not running for a moment
         self.last: dict[str, str] = {}
         """Container id to the time of its last line shown."""
@@ -154,7 +158,8 @@ class Follower:
         self._changed.set()
 
     async def _attach(self, group: asyncio.TaskGroup) -> bool:
-        found = [one for one in await list_containers(self.engine, self.project) if self.wanted(one)]
+        listed = await patiently(self.engine, self.tell, lambda: list_containers(self.engine, self.project))
+        found = [one for one in listed if self.wanted(one)]
         for one in found:
             # Who was started since we joined is read to its end also if that came between two looks.
             if one.id not in self._tasks and (one.state in ("running", "paused") or one.id in self._started):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from stackwright.engine.client import split_reference
 from stackwright.engine.errors import PushFailed
+from stackwright.engine.image_calls import split_reference
 from stackwright.model.types import Service
 from stackwright.run.errors import RunError
 from stackwright.run.events import Note, Progress, Transfer

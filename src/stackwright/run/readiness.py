@@ -14,6 +14,8 @@ from typing import Any
 
 from stackwright.engine.errors import ApiError, NotFound
 from stackwright.plan.graph import Condition
+from stackwright.run.absence import patiently
+from stackwright.run.events import Note
 from stackwright.run.probing import Check, Prober, beat, check_of
 from stackwright.run.session import Session
 from stackwright.run.watch import Watch
@@ -122,7 +124,11 @@ def _age(session: Session, started: str) -> float:
 
 async def _look(session: Session, container: str) -> JSON:
     try:
-        return await session.engine.inspect_container(container)
+        return await patiently(
+            session.engine,
+            lambda text: session.emit(Note(text, warning=True)),
+            lambda: session.engine.inspect_container(container),
+        )
     except NotFound:
         raise NotReady("it was removed while we waited for it", {}) from None
 

@@ -12,7 +12,7 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -35,15 +35,33 @@ _MASK = re.compile(r"^(SigBlk|SigIgn|SigCgt):\s*([0-9a-f]+)$", re.MULTILINE)
 _SHELLS = ("sh", "/bin/sh", "bash", "/bin/bash", "ash", "/bin/ash", "dash", "/bin/dash")
 
 
-async def patiently(
-    session: Session, container: str, name: str, request: Coroutine[Any, Any, None], timeout: int | None
-) -> None:
-    """Await the engine's answer to `request`, a stop or a restart of `container`; speed it up where waiting is vain.
+Request = Callable[[int | None], Coroutine[Any, Any, None]]
+"""A stop or a restart, given its timeout in seconds, or None for the container's own grace period."""
 
-    `timeout` in seconds is what the request was given; None for the container's own grace period.
-    """
+
+async def stop(session: Session, container: str, name: str, timeout: int | None) -> None:
+    """Stop a container; `timeout` in seconds, None for its own. Raises `ApiError`."""
+    await _patiently(
+        session, container, name, lambda t: session.engine.stop_container(container, timeout=t), timeout
+    )
+
+
+async def restart(session: Session, container: str, name: str, timeout: int | None) -> None:
+    """Restart a container; `timeout` in seconds, None for its own. Raises `ApiError`."""
+    await _patiently(
+        session, container, name, lambda t: session.engine.restart_container(container, timeout=t), timeout
+    )
+
+
+async def _patiently(
+    session: Session, container: str, name: str, request: Request, timeout: int | None
+) -> None:
+    """Carry out `request(timeout)`; speed it up where waiting is vain."""
+    if session.engine.kind == "podman":
+        await _looked_at_before(session, container, name, request, timeout)
+        return
     begun = time.monotonic()
-    task = asyncio.ensure_future(request)
+    task = asyncio.ensure_future(request(timeout))
     try:
         if timeout is not None and timeout <= LOOK:
             await task
@@ -56,6 +74,22 @@ async def patiently(
             await _killed_in_the_end(session, container, name, time.monotonic() - begun)
     finally:
         task.cancel()
+
+
+async def _looked_at_before(
+    session: Session, container: str, name: str, request: Request, timeout: int | None
+) -> None:
+    """For an engine that lets nobody look at a container that it is stopping (Podman holds its lock)."""
+    begun = time.monotonic()
+    if timeout is None or timeout > LOOK:
+        with suppress(EngineError):
+            inspected = await session.engine.inspect_container(container)
+            if await is_deaf(session, inspected):
+                _say_deaf(session, name, inspected, timeout)
+                timeout = 0
+    await request(timeout)
+    if timeout != 0 and time.monotonic() - begun > WORTH_A_WORD:
+        await _killed_in_the_end(session, container, name, time.monotonic() - begun)
 
 
 async def _hurry(
@@ -78,6 +112,12 @@ async def _hurry(
         return
     if not deaf or task.done():
         return
+    _say_deaf(session, name, inspected, timeout)
+    with suppress(ApiError):
+        await session.engine.kill_container(container)
+
+
+def _say_deaf(session: Session, name: str, inspected: JSON, timeout: int | None) -> None:
     grace = timeout if timeout is not None else inspected["Config"].get("StopTimeout") or GRACE
     session.emit(
         Note(
@@ -85,8 +125,6 @@ async def _hurry(
             f"{grace} s. Mend: {_mend(inspected)}"
         )
     )
-    with suppress(ApiError):
-        await session.engine.kill_container(container)
 
 
 async def is_deaf(session: Session, inspected: JSON) -> bool | None:
@@ -95,7 +133,7 @@ async def is_deaf(session: Session, inspected: JSON) -> bool | None:
     Read from /proc: on this machine, where the engine is here, else inside the container, with its own `cat`.
     """
     state, host = inspected.get("State") or {}, inspected.get("HostConfig") or {}
-    if not state.get("Running") or host.get("PidMode") or state.get("Paused"):
+    if not state.get("Running") or host.get("PidMode") not in (None, "", "private") or state.get("Paused"):
         return False
     number = _number(_signal(inspected))
     if number is None:

@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec import Struct, field, structs
 
-from stackwright.engine.errors import EngineError
+from stackwright.engine.errors import EngineError, EngineGone, EngineUnavailable
 from stackwright.model.project import Project
 from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
@@ -16,7 +16,8 @@ from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
-from stackwright.run import containers, prestart, readiness, resources
+from stackwright.run import containers, prestart, readiness, resources, stopping
+from stackwright.run.absence import GOES_ON
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
@@ -24,7 +25,6 @@ from stackwright.run.explain import explain
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe, place
 from stackwright.run.session import containers as list_containers
-from stackwright.run.stopping import patiently
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
 
@@ -71,6 +71,9 @@ class Up(Struct):
         async with watching(session.engine, project.name) as self._watch:
             try:
                 await execute(graph, self._perform, self.timeline, limit=session.parallel)
+            except (EngineGone, EngineUnavailable) as error:
+                error.hint = GOES_ON
+                raise
             except (RunError, EngineError):
                 await self._say_what_stays()
                 raise
@@ -193,8 +196,7 @@ class Up(Struct):
                 self.session.emit(
                     Progress(containers.subject(decision.name), "Restarting", detail=decision.reason)
                 )
-                request = self.session.engine.restart_container(container, timeout=self.timeout)
-                await patiently(self.session, container, decision.name, request, self.timeout)
+                await stopping.restart(self.session, container, decision.name, self.timeout)
                 self.session.emit(Progress(containers.subject(decision.name), "Started", "done"))
                 return
             if decision.container is not None and decision.container.state == "paused":
@@ -208,11 +210,12 @@ class Up(Struct):
 
     async def _before(self, service: Service) -> None:
         decisions = [one for one in self._decisions[service.name] if one.name in self.made[service.name]]
-        idle = ("create", "recreate", "start")
-        starting = [self.made[service.name][one.name] for one in decisions if one.action in idle]
-        running = any(
-            one.action not in idle and (one.container is None or one.container.running) for one in decisions
-        )
+        starting, running = [], False
+        for one in decisions:
+            alive = one.action != "recreate" and one.container is not None and one.container.running
+            running = running or alive
+            if not alive and one.action != "keep":  # a one-shot that completed is kept as it is
+                starting.append(self.made[service.name][one.name])
         await prestart.run(self.session, service, starting, scaling=running)
 
     async def _ready(self, step: Step) -> None:

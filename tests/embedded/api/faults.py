@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import subprocess
 import threading
@@ -46,6 +47,7 @@ class Client:
     def __init__(self, engine: EngineProcess, known: Known, registry: str = "") -> None:
         self.engine, self.known, self.registry = engine, known, registry
         self._count = 0
+        self._own = secrets.token_hex(4)
 
     def _ask(
         self, status: int, method: str, path: str, body: object = None, raw: bytes | None = None
@@ -111,7 +113,7 @@ class Client:
 
     def build(self) -> None:
         self._count += 1
-        image = f"built:{id(self)}-{self._count}"
+        image = f"built:{self._own}-{self._count}"
         text = f"FROM {IMAGE}\nRUN echo {image} > /x\nCOPY data /data\nRUN rm /x\n"
         context = tar_of({"Dockerfile": text, "data": "x" * 200_000})
         self._had(image, self._ask(200, "POST", f"/build?t={image}", raw=context), b"Successfully tagged")
@@ -120,7 +122,7 @@ class Client:
 
     def load(self) -> None:
         self._count += 1
-        image = f"loaded:{id(self)}-{self._count}"
+        image = f"loaded:{self._own}-{self._count}"
         archive = busybox_archive(image, {"Env": [f"N={self._count}"]})
         self._had(image, self._ask(200, "POST", "/images/load?quiet=1", raw=archive), b"Loaded image")
         self._forget(image)
@@ -128,7 +130,7 @@ class Client:
     def network(self) -> None:
         """A network with a container on it, both removed again."""
         self._count += 1
-        name = f"n{id(self)}-{self._count}"
+        name = f"n{self._own}-{self._count}"
         self._ask(201, "POST", "/networks/create", {"Name": name})
         self.known.networks.add(name)
         body = {"Image": IMAGE, "Cmd": ["sleep", "99"], "HostConfig": {"NetworkMode": name}}
@@ -168,8 +170,8 @@ def check(engine: EngineProcess, known: Known, *, power_loss: bool = False) -> N
     """
     assert known.wrong == [], known.wrong
     listed = {c["Id"]: c["State"] for c in engine.request("GET", "/containers/json?all=1")[1]}
-    assert known.containers <= set(listed)
-    assert not known.removed & set(listed)
+    assert known.containers <= set(listed), known.containers - set(listed)
+    assert not known.removed & set(listed), known.removed & set(listed)
     alive = set()
     for key in listed:
         state = engine.request("GET", f"/containers/{key}/json")[1]["State"]
@@ -178,21 +180,22 @@ def check(engine: EngineProcess, known: Known, *, power_loss: bool = False) -> N
         if state["Running"]:
             alive.add(state["Pid"])
         if power_loss:
-            assert not state["Running"]
+            assert not state["Running"], state
             assert key not in known.running or (state["Status"], state["ExitCode"]) == ("exited", 137)
         elif key in known.running:
             assert state["Running"], state
         if key in known.stopped:
             assert (state["Status"], state["ExitCode"]) == ("exited", 137), state
     names = {v["Name"] for v in engine.request("GET", "/volumes")[1]["Volumes"]}
-    assert known.volumes <= names
+    assert known.volumes <= names, known.volumes - names
     for image in known.images:
         status, shown = engine.request("GET", f"/images/{image}/json")
         assert status == 200, f"{image} was acknowledged: {shown}"
     for image in known.removed_images:
         assert engine.request("GET", f"/images/{image}/json")[0] == 404, image
     networks = {n["Name"] for n in engine.request("GET", "/networks")[1]}
-    assert known.networks <= networks and not known.removed_networks & networks
+    assert known.networks <= networks, (known.networks - networks, networks)
+    assert not known.removed_networks & networks, known.removed_networks & networks
     settled(lambda: leftovers(engine, set(listed), names, alive))
     body = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
     made = engine.request("POST", "/containers/create", body)[1]["Id"]

@@ -16,11 +16,13 @@ import docker
 import pytest
 from docker import DockerClient
 from docker.errors import APIError, ImageLoadError
-from tests.embedded.engine_process import EngineClient
+from tests.embedded.engine_process import EngineClient, ours_only
 from tests.peers import IMAGE
 
 from stackwright.embedded.api.detach import DetachKeys, parse_keys
 from stackwright.embedded.errors import BadParameter
+
+pytestmark = pytest.mark.as_user
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,7 @@ def test_a_volume_takes_files_before_the_first_start(client: DockerClient) -> No
 
 
 @pytest.mark.root
+@ours_only("Docker may be a moment late with it")
 def test_output_is_there_as_soon_as_start_returns(client: DockerClient) -> None:
     for _ in range(5):
         container = client.containers.run(IMAGE, "echo hello", detach=True)

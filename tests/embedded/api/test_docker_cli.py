@@ -376,6 +376,66 @@ def test_save_load_tag_and_rmi(engine: EngineClient, tmp_path: Path) -> None:
     engine.docker("rmi", "packed:1")
 
 
+def test_import_history_and_image_prune(engine: EngineClient, tmp_path: Path) -> None:
+    engine.docker("create", "--name", "whole", IMAGE, "true")
+    archive = tmp_path / "root.tar"
+    engine.docker("export", "-o", str(archive), "whole")
+    engine.docker("import", "-c", "CMD cat /etc/passwd", "-m", "from a file", str(archive), "imported:1")
+    assert engine.docker("run", "--rm", "imported:1").stdout.startswith("root:x:0:0")
+    shown = json.loads(engine.docker("image", "inspect", "imported:1").stdout)[0]
+    assert shown["Comment"] == "from a file" and len(shown["RootFS"]["Layers"]) == 1
+    rows = engine.docker("history", "--format", "{{.Comment}}", "imported:1").stdout.splitlines()
+    assert rows == ["from a file"]
+    engine.docker("tag", "imported:1", "other:1")
+    engine.docker("rmi", "imported:1")
+    engine.docker("image", "prune", "-af", "--filter", "until=1h")
+    assert "other:1" in engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+    engine.docker("rmi", "other:1")
+
+
+def test_networks_with_subnets_fixed_addresses_and_prune(engine: EngineClient) -> None:
+    engine.docker(
+        "network", "create", "--subnet", "10.77.0.0/24", "--ip-range", "10.77.0.128/25", "--gateway", "10.77.0.254",
+        "--label", "a=b", "planned",
+    )  # fmt: skip
+    shown = json.loads(engine.docker("network", "inspect", "planned").stdout)[0]
+    config = shown["IPAM"]["Config"][0]
+    assert (config["Subnet"], config["Gateway"]) == ("10.77.0.0/24", "10.77.0.254")
+    fixed = ("--network", "planned", "--ip", "10.77.0.7")
+    engine.docker("run", "-d", "--name", "fixed", *fixed, IMAGE, "sleep", "100")
+    seen = engine.docker("exec", "fixed", "sh", "-c", "ip address show eth0; ip route").stdout
+    assert "10.77.0.7/24" in seen and "default via 10.77.0.254" in seen
+    engine.docker("run", "-d", "--name", "any", "--network", "planned", IMAGE, "sleep", "100")
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    address = engine.docker("inspect", "-f", form, "any").stdout.strip()
+    assert int(address.rpartition(".")[2]) >= 128, "outside of the range"
+    again = engine.docker(
+        "run", "--rm", "--network", "planned", "--ip", "10.77.0.7", IMAGE, "true", check=False
+    )
+    assert again.returncode == 125 and "in use" in again.stderr.lower()
+    engine.docker("network", "create", "idle")
+    assert "idle" in engine.docker("network", "prune", "-f").stdout
+    names = engine.docker("network", "ls", "--format", "{{.Name}}", "--filter", "label=a=b").stdout
+    assert names == "planned\n"
+    engine.docker("rm", "-f", "fixed", "any")
+    engine.docker("network", "rm", "planned")
+
+
+def test_build_uses_the_classic_builder_by_itself(engine: EngineClient, tmp_path: Path) -> None:
+    """Without the buildx plugin nothing has to be said in the environment."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo made > /made\n")
+    environment = {key: value for key, value in os.environ.items() if key != "DOCKER_BUILDKIT"}
+    environment |= {"DOCKER_HOST": engine.address, "DOCKER_CONFIG": str(tmp_path / "config")}
+    plain = subprocess.run(["docker", "buildx", "version"], env=environment, capture_output=True, check=False)
+    if plain.returncode == 0:
+        pytest.skip("the buildx plugin is installed for every user")
+    command = ["docker", "build", "-t", "built:2", str(tmp_path)]
+    built = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert built.returncode == 0, built.stderr
+    assert "Successfully tagged built:2" in built.stdout
+    engine.docker("rmi", "built:2")
+
+
 def test_events_replay_with_filters(engine: EngineClient) -> None:
     since = str(time.time())
     engine.docker("run", "--rm", "--name", "noted", IMAGE, "true")

@@ -14,7 +14,7 @@ from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
 from tests.embedded.engine_process import EngineClient
 from tests.peers import IMAGE
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.as_user]
 
 
 @pytest.fixture(scope="module")

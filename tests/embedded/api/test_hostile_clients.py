@@ -24,13 +24,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.embedded.api.test_full_disk import MB, SmallEngine, refused
 from tests.embedded.conftest import load_busybox
-from tests.embedded.engine_process import EngineClient, EngineProcess, UnixConnection, ours_only
+from tests.embedded.engine_process import EngineClient, EngineProcess, UnixConnection
 from tests.embedded.images.conftest import docker_archive, entry, tar_of
 from tests.peers import IMAGE
 
 from stackwright.embedded.api.server import http_server
 
-pytestmark = [pytest.mark.root, ours_only]
+pytestmark = pytest.mark.root
 
 
 async def test_a_head_that_never_ends_is_given_up(tmp_path: Path) -> None:
@@ -62,7 +62,14 @@ async def test_a_head_that_never_ends_is_given_up(tmp_path: Path) -> None:
     reader, writer = await asyncio.open_unix_connection(place)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 200")
-    ends = await asyncio.gather(*(asyncio.wait_for(reader.read(), 10) for reader, _ in slow))
+
+    async def ended(reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await asyncio.wait_for(reader.read(), 10)
+        except ConnectionError:  # it was just writing
+            return b""
+
+    ends = await asyncio.gather(*(ended(reader) for reader, _ in slow))
     assert ends == [b""] * 50 and 0.3 < time.monotonic() - begun < 8
     assert server.connections == [] or len(server.connections) <= 1
     for task in drips:
@@ -205,7 +212,7 @@ def test_requests_made_up_by_chance_get_an_answer_and_do_no_harm(
         connection.request(method, path, data, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
         said = response.read()
-    except http.client.RemoteDisconnected:
+    except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
         said = b""
     finally:
         connection.close()
@@ -270,7 +277,7 @@ def test_hostile_layers_get_nowhere(victim: EngineProcess, tmp_path: Path, kind:
 def test_bombs_neither_fill_the_disk_nor_the_memory(packing: str) -> None:
     import zstandard
 
-    bomb = tar_of([("zeros", bytes(150 * MB))])
+    bomb = tar_of([("zeros", bytes(60 * MB))])
     pack = {
         "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstandard.ZstdCompressor().compress,
         "gzip in gzip": lambda data: gzip.compress(gzip.compress(data)),

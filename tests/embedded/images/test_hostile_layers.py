@@ -294,3 +294,69 @@ async def test_load_refuses_what_makes_no_sense(store, members, message):
     with pytest.raises(BadArchive, match=message):
         await store.load(tar_of(members))
     assert store.folders("work") == []
+
+
+PARTS = st.sampled_from(
+    ["..", ".", "", "a", "b", "l", "h", ".wh.a", ".wh..", ".wh..wh..opq", "é", "x" * 120, "\n"]
+)
+NAMES = st.builds(
+    lambda parts, lead, tail: lead + "/".join(parts) + tail,
+    st.lists(PARTS, min_size=1, max_size=5),
+    st.sampled_from(["", "/", "../", "./"]),
+    st.sampled_from(["", "/"]),
+)
+KINDS = st.sampled_from(
+    [
+        tarfile.REGTYPE,
+        tarfile.DIRTYPE,
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.FIFOTYPE,
+        tarfile.CHRTYPE,
+        b"9",
+    ]
+)
+
+
+@pytest.mark.root
+@given(members=st.lists(st.tuples(NAMES, KINDS, NAMES, st.integers(0, 0o7777)), min_size=1, max_size=8))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_order_of_names_and_links_leads_out(tmp_path_factory, members):
+    """Any names, links and kinds one after the other: refused or unpacked, and outside everything stays as it was."""
+    root = tmp_path_factory.mktemp("fuzz")
+    outside = root / "outside"
+    for name in ("a", "b", "l", "h"):
+        (outside / name).mkdir(parents=True)
+        (outside / name / "a").write_text("untouched")
+    before = picture(outside)
+    inside = root / "inside" / "deeper"
+    inside.mkdir(parents=True)
+    entries = [
+        (
+            name,
+            entry(
+                kind,
+                target if number % 3 else f"{outside}/{target.lstrip('/')}",
+                mode=mode,
+                devmajor=1,
+                devminor=1,
+            ),
+        )
+        for number, (name, kind, target, mode) in enumerate(members)
+    ]
+    with contextlib.suppress(BadArchive):
+        unpack_into(inside, tar_of(entries, format=tarfile.GNU_FORMAT), limits=Limits(unpacked=1 << 20))
+    assert picture(outside) == before
+    assert sorted(path.name for path in root.iterdir()) == ["inside", "outside"]
+    assert [path.name for path in (root / "inside").iterdir()] == ["deeper"]
+    remove_tree(root)
+
+
+def picture(folder):
+    """Names, kinds, links, owners and contents of everything below."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        content = path.read_text() if path.is_file() else ""
+        found[str(path)] = (status.st_mode, status.st_nlink, status.st_uid, os.listxattr(path), content)
+    return found

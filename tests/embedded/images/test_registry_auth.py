@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.embedded.engine_process import EngineClient
+from tests.embedded.engine_process import EngineClient, ours_only
 from tests.embedded.images.conftest import Store, docker_archive, tar_of
 from tests.peers import IMAGE
 from tests.support.registry import TokenServer, password_auth, running_registry
@@ -112,6 +112,7 @@ async def test_passwords(store: Store, other: Store, locked: str) -> None:
 
 
 @pytest.mark.root
+@ours_only("the registries are on this machine's loopback, and the suite's Docker Engine has another")
 @pytest.mark.usefixtures("docker_cli")
 @pytest.mark.parametrize("kind", ["guarded", "locked"])
 def test_what_docker_login_keeps_opens_the_registry(

@@ -109,3 +109,69 @@ def test_inspect_shows_who_is_in_a_network(engine: EngineClient, network: str) -
         assert settings["Gateway"] == shown["IPAM"]["Config"][0]["Gateway"]
         assert settings["NetworkID"] == shown["Id"]
     assert json.loads(engine.docker("network", "inspect", network).stdout)[0]["Containers"] == {}
+
+
+def test_networks_are_apart_from_each_other_and_one_name_leads_to_all_replicas(
+    engine: EngineClient, network: str
+) -> None:
+    alias = ("--network", network, "--network-alias", "web")
+    with running(engine, "one", *alias), running(engine, "two", *alias):
+        with running(engine, "client", "--network", network, command="sleep 100"):
+            pages = {page(engine, "client", "http://web/") for _ in range(30)}
+            assert pages == {"from-one", "from-two"}
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        address = engine.docker("inspect", "-f", form, "one").stdout.strip()
+        reach = ("wget", "-T", "2", "-qO-", f"http://{address}/")
+        assert engine.docker("run", "--rm", IMAGE, *reach, check=False).returncode != 0
+        engine.docker("network", "create", "other")
+        assert engine.docker("run", "--rm", "--network", "other", IMAGE, *reach, check=False).returncode != 0
+        engine.docker("network", "rm", "other")
+
+
+def test_addresses_of_both_families(engine: EngineClient) -> None:
+    subnets = ("--subnet", "10.78.0.0/24", "--subnet", "fd00:78::/64")
+    engine.docker("network", "create", "--ipv6", *subnets, "both")
+    try:
+        with running(engine, "server", "--network", "both", "--ip6", "fd00:78::7"):
+            with running(engine, "client", "--network", "both", command="sleep 100"):
+                assert page(engine, "client", "http://[fd00:78::7]/") == "from-server"
+            settings = json.loads(engine.docker("inspect", "server").stdout)[0]["NetworkSettings"]["Networks"]
+            assert settings["both"]["GlobalIPv6Address"] == "fd00:78::7"
+            assert settings["both"]["IPAddress"].startswith("10.78.0.")
+    finally:
+        engine.docker("network", "rm", "both")
+
+
+def test_name_servers_search_and_options_are_those_asked_for(engine: EngineClient, network: str) -> None:
+    options = ("--dns", "192.0.2.53", "--dns-search", "example.org", "--dns-option", "ndots:2")
+    text = engine.docker("run", "--rm", *options, IMAGE, "cat", "/etc/resolv.conf").stdout
+    for line in ("search example.org", "options ndots:2"):
+        assert line in text
+    # Docker asks the servers directly here; ours stands between in every network, and forwards.
+    assert "nameserver 192.0.2.53" in text or "nameserver 127.0.0.11" in text
+    text = engine.docker(
+        "run", "--rm", "--network", network, *options, IMAGE, "cat", "/etc/resolv.conf"
+    ).stdout
+    assert "nameserver 127.0.0.11" in text and "search example.org" in text and "ndots:2" in text
+
+
+def test_a_container_may_live_in_anothers_network(engine: EngineClient, network: str) -> None:
+    with running(engine, "server", "--network", network):
+        shared = ("run", "--rm", "--network", "container:server", IMAGE)
+        for _ in range(40):
+            got = engine.docker(*shared, "wget", "-qO-", "http://127.0.0.1/", check=False)
+            if got.returncode == 0:
+                break
+        assert got.stdout == "from-server\n"
+        assert engine.docker(*shared, "hostname").stdout == "server\n"
+    alone = engine.docker("run", "--rm", "--network", "none", IMAGE, "ip", "-o", "link").stdout
+    assert "eth0" not in alone and "lo" in alone
+
+
+@ours_only("a MAC address of each network belongs to API 1.44")
+def test_a_mac_address_is_the_one_asked_for(engine: EngineClient, network: str) -> None:
+    wanted = ("--network", network, "--mac-address", "02:42:0a:4d:00:63")
+    assert (
+        "02:42:0a:4d:00:63"
+        in engine.docker("run", "--rm", *wanted, IMAGE, "ip", "link", "show", "eth0").stdout
+    )

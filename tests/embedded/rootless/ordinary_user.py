@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +147,22 @@ def delegated_groups(account: Account) -> Iterator[tuple[Path, ...]]:
         yield groups
     finally:
         account.wait_until_gone()
+        _end_what_is_in(groups[-1])
         for group in groups:
             for path in (*sorted(group.rglob("*/"), reverse=True), group):
                 _remove_group(path)
+
+
+def _end_what_is_in(group: Path) -> None:
+    """`pasta` notices only after a while that its network is gone, and hides whose process it is."""
+    for number in range(200):
+        left = (group / "cgroup.procs").read_text().split()
+        if not left:
+            return
+        for pid in left if number >= 40 else ():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def _remove_group(path: Path) -> None:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.embedded.conftest import load_busybox
+from tests.embedded.conftest import load_busybox, users_engine
 from tests.embedded.engine_process import EngineProcess
-from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.peers import IMAGE
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.as_user]
 
 
-@pytest.fixture(scope="module", params=["root", "user"])
+@pytest.fixture(scope="module", params=["embedded", "user"])
 def engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
+    """Docker has nothing of the kind."""
     if request.param == "user":
-        request.getfixturevalue("tun")
-        process: EngineProcess = UserEngine(request.getfixturevalue("account"))
-    else:
-        process = EngineProcess()
+        yield from users_engine(request)
+        return
+    process = EngineProcess()
     try:
         process.start()
         load_busybox(process)
@@ -50,9 +51,17 @@ def mounts_below(folder: Path) -> list[str]:
     return [place for place in places if place.startswith(str(folder))]
 
 
-def ask(engine: EngineProcess, method: str, path: str, body: Any = None, *, status: int | None = None) -> Any:
+def ask(
+    engine: EngineProcess,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    raw: bytes | None = None,
+    status: int | None = None,
+) -> Any:
     """The answer; fails when the status is another (2xx unless said)."""
-    code, answer = engine.request(method, path, body)
+    code, answer = engine.request(method, path, body, raw=raw)
     assert code == status if status else code < 300, (method, path, code, answer)
     return answer
 
@@ -129,8 +138,6 @@ def test_a_volume_may_be_named_by_who_asks_for_the_copy(engine: EngineProcess) -
 
 
 def test_a_paused_container_is_copied_as_it_stands_and_goes_on(engine: EngineProcess) -> None:
-    if engine.request("GET", "/info")[1]["Warnings"]:
-        pytest.skip("pause needs control groups, which this user has none of")
     engine.docker("run", "-d", "--name", "a1", "-v", "data:/n", IMAGE, "sh", "-c",
                   "echo live > /n/f; echo root > /srv/f; while :; do sleep 0.1; date > /srv/now; done")  # fmt: skip
     while engine.docker("exec", "a1", "cat", "/srv/f", check=False).stdout != "root\n":
@@ -231,3 +238,31 @@ def test_a_big_volume_is_frozen_and_copied_in_milliseconds(engine: EngineProcess
     assert made < 0.1
     print(f"frozen in {(frozen - began) * 1e3:.1f} ms, a copy in {made * 1e3:.1f} ms")
     assert output(engine, "b9") == "501\n"
+
+
+def test_snapshots_of_one_volume_lie_over_each_other(engine: EngineProcess) -> None:
+    """More of them than fit into the options of one mount by name; each shows its own moment."""
+    ask(engine, "POST", "/volumes/create", {"Name": "data"})
+    run(engine, "w1", "true", "-v", "data:/n")
+    for number in range(60):
+        if number % 20 == 0:
+            script = f"echo {number} > /n/now; echo {number} > /n/f{number}"
+            engine.docker("run", "--rm", "-v", "data:/n", IMAGE, "sh", "-c", script)
+        ask(engine, "PUT", "/containers/w1/archive?path=/n", raw=packed("count", str(number)))
+        ask(engine, "POST", f"/volumes/data/snapshot?name=n{number}")
+    for number in (0, 31, 59):
+        ask(engine, "POST", f"/volumes/create?snapshot=n{number}", {"Name": f"copy{number}"})
+        show = ("run", "--rm", "-v", f"copy{number}:/n", IMAGE, "sh", "-c", "cat /n/count; echo; cat /n/now")
+        assert engine.docker(*show).stdout.split() == [str(number), str(number // 20 * 20)]
+    assert engine.docker("run", "--rm", "-v", "data:/n", IMAGE, "ls", "/n").stdout.split() == [
+        "count", "f0", "f20", "f40", "now",
+    ]  # fmt: skip
+
+
+def packed(name: str, text: str) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text.encode()))
+    return data.getvalue()

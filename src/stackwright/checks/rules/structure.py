@@ -291,4 +291,7 @@ def empty_image_part(subject: Subject) -> Iterator[Hit]:
     for service in subject.each:
         text = service.image_text
         if text and (text.endswith((":", "/", "@")) or text.startswith((":", "/")) or "//" in text):
-            yield service.hit(f'has the image "{text}", which is no image name', service.at("image"), "image")
+            message = f'has the image "{text}", which is no image name'
+            known = subject.knows_an_env_file or subject.literal(service.at("image"))
+            severity = None if known else WARNING
+            yield service.hit(message, service.at("image"), "image", severity=severity)

@@ -28,7 +28,6 @@ _EXAMPLES = (
     "env.example",
     ".env.defaults",
 )
-_CRUCIAL = re.compile(r"\.(?:image|ports|volumes|networks|build\.context)(?:\.|$)")
 
 
 def _uses(subject: Subject) -> Iterator[tuple[Use, Place]]:
@@ -46,8 +45,13 @@ def _uses(subject: Subject) -> Iterator[tuple[Use, Place]]:
     mend="set it in .env, give it a default (${NAME:-value}), or demand it (${NAME:?})",
 )
 def variable_not_set(subject: Subject) -> Iterator[Hit]:
-    """A variable without value and default."""
+    """A variable without value and default.
+
+    Graver in production, unless no env file is there at all: then a server or a pipeline has one, and nobody
+    can know from here what is in it.
+    """
     said: set[tuple[str, Place]] = set()
+    strict = subject.strict and subject.knows_an_env_file
     for use, place in _uses(subject):
         name = use.variable.name
         if name not in subject.unset or use.operator or (name, place) in said:
@@ -55,10 +59,8 @@ def variable_not_set(subject: Subject) -> Iterator[Hit]:
         said.add((name, place))
         if _lone_dollar(subject, use):
             continue
-        crucial = bool(_CRUCIAL.search(use.path)) or names_credential(name)
         message = f"{name} is set nowhere" + (", so this password is empty" if names_credential(name) else "")
-        severity = None if crucial or subject.strict else WARNING
-        yield Hit(message, place=place, path=use.path, severity=severity)
+        yield Hit(message, place=place, path=use.path, severity=None if strict else WARNING)
 
 
 def _lone_dollar(subject: Subject, use: Use) -> bool:

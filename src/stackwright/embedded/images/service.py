@@ -23,7 +23,7 @@ from stackwright.embedded.images.document import child_document, continued
 from stackwright.embedded.images.layers import LayerStore
 from stackwright.embedded.images.loading import load_archive
 from stackwright.embedded.images.reference import Reference
-from stackwright.embedded.images.removal import RUNNING, SNAPSHOT, Removal
+from stackwright.embedded.images.removal import RUNNING, Removal
 from stackwright.embedded.images.saving import write_archive
 from stackwright.embedded.images.streams import from_thread, full_disk_explained, produced_by, spool
 from stackwright.embedded.images.types import Image, Platform, Progress, RegistryAuth
@@ -366,25 +366,7 @@ class ImageService:
 
     def disk_usage(self) -> dict[str, Any]:
         """The image part of ``GET /system/df``: ``{"LayersSize": bytes, "Images": [...]}`` with SharedSize."""
-        images = list(self.catalogue.all())
-        used: dict[str, int] = {}
-        for image in images:
-            for diff_id in set(image.layers):
-                used[diff_id] = used.get(diff_id, 0) + 1
-        in_use = self._in_use()
-        hidden = self.catalogue.parents_in_use()
-        shown = []
-        for image in images:
-            if not image.repo_tags and not image.repo_digests and image.id in hidden:
-                continue
-            shared = sum(
-                layer.size
-                for diff_id in image.layers
-                if used[diff_id] > 1 and (layer := self.layers.get(diff_id))
-            )
-            containers = sum(not user.startswith(SNAPSHOT) for user in in_use.get(image.id, ()))
-            shown.append(views.summary(image, shared=shared, containers=containers))
-        return {"LayersSize": self.layers.total_size(), "Images": shown}
+        return views.disk_usage(self.catalogue, self.layers, self._in_use())
 
     def _pulls(self) -> Puller:
         if self._puller is None:

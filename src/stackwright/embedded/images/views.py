@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stackwright.embedded.images.catalogue import Catalogue, seconds_of
 from stackwright.embedded.images.layers import LayerStore
+from stackwright.embedded.images.removal import SNAPSHOT
 from stackwright.embedded.images.types import Image
 
 
@@ -113,3 +115,25 @@ def history(image: Image, catalogue: Catalogue, layers: LayerStore) -> list[dict
         shown["Tags"] = list(at.repo_tags) or None
         at = catalogue.by_id(at.parent) if at.parent else None
     return entries
+
+
+def disk_usage(
+    catalogue: Catalogue, layers: LayerStore, in_use: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The image part of ``GET /system/df``, with what images share; ``in_use``: image id → its containers."""
+    images = list(catalogue.all())
+    used: dict[str, int] = {}
+    for image in images:
+        for diff_id in set(image.layers):
+            used[diff_id] = used.get(diff_id, 0) + 1
+    hidden = catalogue.parents_in_use()
+    shown = []
+    for image in images:
+        if not image.repo_tags and not image.repo_digests and image.id in hidden:
+            continue
+        shared = sum(
+            layer.size for diff_id in image.layers if used[diff_id] > 1 and (layer := layers.get(diff_id))
+        )
+        containers = sum(not user.startswith(SNAPSHOT) for user in in_use.get(image.id, ()))
+        shown.append(summary(image, shared=shared, containers=containers))
+    return {"LayersSize": layers.total_size(), "Images": shown}

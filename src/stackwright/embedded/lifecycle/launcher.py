@@ -13,7 +13,7 @@ from stackwright.embedded.lifecycle.files import ContainerFiles, resolve_mount
 from stackwright.embedded.lifecycle.ports import Promised, wanted_bindings
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
-from stackwright.embedded.lifecycle.specs import Surroundings, build_spec, namespaces_of
+from stackwright.embedded.lifecycle.specs import Surroundings, build_spec, hostname_of, namespaces_of
 from stackwright.embedded.lifecycle.wiring import Wires, Wiring
 
 BeforeGo = Callable[[Sandbox], Awaitable[None]]
@@ -94,6 +94,9 @@ class Launcher:
 
     async def _specify(self, container: Container, wires: Wires) -> ContainerSpec:
         services, host = self._services, container.host_config
+        if wires.shares is not None:  # one network, one name
+            container.config.hostname = hostname_of(wires.shares)
+            container.config.domainname = wires.shares.config.domainname
         self._files.write_identity(container.id, wires.identity)
         rootfs = self._files.rootfs(container, services.images.lower_dirs(container.image_id))
         mounts = [await resolve_mount(mount, services.volumes) for mount in container.mounts]

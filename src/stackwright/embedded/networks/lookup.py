@@ -41,7 +41,7 @@ class Lookup:
     def __init__(self, tables: Sequence[str]) -> None:
         self._paths = tables
         self._files: dict[str, TableFile] = {}
-        self._turn = 0
+        self._turns: dict[tuple[str, int], int] = {}
 
     @property
     def forwards(self) -> bool:
@@ -49,8 +49,12 @@ class Lookup:
         own = [table for table in self._own() if "include" in table]
         return not own or any(table.get("forward", True) for table in own)
 
-    def addresses(self, name: str) -> tuple[list[str], list[str]] | None:
-        """IPv4 and IPv6 addresses of a name, begun at another one each time (round-robin); None: unknown."""
+    def addresses(self, name: str, kind: int) -> tuple[list[str], list[str]] | None:
+        """IPv4 and IPv6 addresses of a name, begun at another one each time (round-robin); None: unknown.
+
+        Each name takes its turns for itself, and for each kind of question: programs ask for both families at once, and
+        for their own names in turn, which would always hit the same replica of two.
+        """
         for table in self._own():
             name = table.get("links", {}).get(name, name)
         for table in self._networks():
@@ -60,9 +64,9 @@ class Lookup:
                 if network != table.get("network") or stem not in table.get("names", {}):
                     continue
                 key = stem
-            self._turn += 1
+            turn = self._turns[key, kind] = self._turns.get((key, kind), 0) + 1
             four, six = table["names"][key], table.get("names6", {}).get(key, [])
-            return _rotated(four, self._turn), _rotated(six, self._turn)
+            return _rotated(four, turn), _rotated(six, turn)
         return None
 
     def name_of(self, address: str) -> str | None:

@@ -177,7 +177,7 @@ class Resolver:
             if not name:
                 return None
             return [(dns.PTR, dns.encode_name(name))] if question.kind in (dns.PTR, dns.ANY) else []
-        found = self._lookup.addresses(question.name)
+        found = self._lookup.addresses(question.name, question.kind)
         if found is None:
             return None
         records = []

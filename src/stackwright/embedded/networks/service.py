@@ -78,6 +78,9 @@ class NetworkService:
         Endpoints and port rules of containers that are not in `running` are released; bridges, veths and nft
         rules of ours that nobody needs are removed, missing ones are made again.
         """
+        await asyncio.to_thread(self._wiring.remove_bridges, self._store.left)
+        for network in self._store.left:
+            self._store.drop_network(network.id)
         for endpoint in list(self._store.endpoints.values()):
             if endpoint.container_id not in running:
                 self._store.drop_endpoint(endpoint.id)
@@ -195,6 +198,7 @@ class NetworkService:
             raise Forbidden(
                 f"error while removing network: network {network.name} id {network.id} has active endpoints"
             )
+        self._store.leave(network)
         self._leaving[network.id] = asyncio.create_task(
             self._depart(network), name=f"remove {network.bridge}"
         )
@@ -208,7 +212,8 @@ class NetworkService:
             self._store.drop_network(network.id)
             self._addressing.forget(network.id)
         except OSError as error:
-            log.warning("network %s could not be removed: %s", network.name, error)
+            log.warning("the next engine removes what is left of network %s: %s", network.name, error)
+            self._store.networks.pop(network.id, None)
         finally:
             del self._leaving[network.id]
 

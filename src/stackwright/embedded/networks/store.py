@@ -13,23 +13,29 @@ _TABLES = [
     "CREATE TABLE networks (id TEXT PRIMARY KEY, data TEXT NOT NULL)",
     "CREATE TABLE endpoints (id TEXT PRIMARY KEY, data TEXT NOT NULL)",
     "CREATE TABLE published_ports (container_id TEXT PRIMARY KEY, data TEXT NOT NULL)",
+    "CREATE TABLE leaving (id TEXT PRIMARY KEY, data TEXT NOT NULL)",
 ]
 
 
 class Store:
-    """Three tables. The dictionaries are for reading; change them by the methods only."""
+    """Four tables. The dictionaries are for reading; change them by the methods only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.networks: dict[str, Network] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.ports: dict[str, list[PublishedPort]] = {}
+        self.left: list[Network] = []
+        """Networks that an earlier engine removed without coming to their bridges."""
 
     def load(self) -> None:
         """Read everything; in order of creation."""
         self._database.migrate("networks", _TABLES)
         rows = self._database.execute("SELECT data FROM networks ORDER BY rowid")
         self.networks = {n.id: n for n in (decode(row["data"], Network) for row in rows)}
+        self.left = [
+            decode(row["data"], Network) for row in self._database.execute("SELECT data FROM leaving")
+        ]
         rows = self._database.execute("SELECT data FROM endpoints ORDER BY rowid")
         self.endpoints = {e.id: e for e in (decode(row["data"], Endpoint) for row in rows)}
         rows = self._database.execute("SELECT container_id, data FROM published_ports ORDER BY rowid")
@@ -40,8 +46,17 @@ class Store:
         self._put("networks", network.id, encode(network))
         self.networks[network.id] = network
 
+    def leave(self, network: Network) -> None:
+        """It is gone for whoever asks, whatever becomes of this engine; its bridge is still to be removed."""
+        with self._database.transaction(removes=True):
+            self._database.execute("DELETE FROM networks WHERE id = ?", (network.id,))
+            self._database.execute("INSERT INTO leaving VALUES (?, ?)", (network.id, encode(network)))
+
     def drop_network(self, network_id: str) -> None:
-        self._database.execute("DELETE FROM networks WHERE id = ?", (network_id,))
+        """Nothing of it is left (or ever was)."""
+        with self._database.transaction(removes=True):
+            for table in ("networks", "leaving"):
+                self._database.execute(f"DELETE FROM {table} WHERE id = ?", (network_id,))
         self.networks.pop(network_id, None)
 
     def put_endpoint(self, endpoint: Endpoint) -> None:

@@ -1,4 +1,4 @@
-"""The engine as an ordinary user (docs/decisions/0030-rootless.md).
+"""The engine as an ordinary user (docs/decisions/0031-rootless.md).
 
     engine   enters a user, a mount and a network namespace of the user's, and is root in there
     keeper   stays outside: keeps the namespaces alive, has ids mapped, runs pasta, makes sockets in the

@@ -50,7 +50,7 @@ def _comment(model: Model, path: tuple[object, ...]) -> str:
     steps = [sources.describe(mark)] if number else []
     steps += sources.chain(mark)
     if not steps:
-        return "by Compose itself" if path != ("name",) else "the project's name"
+        return "by Compose itself" if path != ("name",) else "by a flag, the shell or the folder's name"
     return " ← ".join(step.replace(folder, "") for step in steps)
 
 

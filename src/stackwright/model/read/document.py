@@ -7,6 +7,7 @@ Compose's own tags are handled here: ``!reset`` removes an element and ``!overri
 from __future__ import annotations
 
 from stackwright.model.marks import Map, Seq, copied, mark_of, place_of
+from stackwright.model.read.complaints import report_syntax
 from stackwright.model.read.libyaml import (
     AliasEvent,
     CParser,
@@ -18,7 +19,6 @@ from stackwright.model.read.libyaml import (
     YAMLError,
 )
 from stackwright.model.read.scalars import plain, tagged
-from stackwright.model.sources import line_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_documents(text: bytes, file: int, report: Reporter) -> list[Document]:
             documents.append(document)
     except YAMLError as error:
         report.incomplete = True
-        _report_syntax(error, text, file, report)
+        report_syntax(error, text, file, report)
     except _BrokenError:
         report.incomplete = True
     return documents
@@ -75,6 +75,7 @@ class _Reader:
     """
 
     def __init__(self, text: bytes, file: int, report: Reporter) -> None:
+        self.text = text
         self.next_event = CParser(text).get_event
         self.base = mark_of(file, 0, 0)
         self.report = report
@@ -235,7 +236,9 @@ class _Reader:
         if name in self.unfinished:
             raise self.fail("yaml-alias", f'anchor "&{name}" contains itself', mark)
         if name not in self.anchors:
-            raise self.fail("yaml-alias", f'there is no anchor "&{name}" before this alias', mark)
+            later = self.text.find(b"&" + name.encode())
+            hint = f"it is at line {self.text.count(10, 0, later) + 1}: move that up" if later >= 0 else ""
+            raise self.fail("yaml-alias", f'there is no anchor "&{name}" before this alias', mark, hint)
         return self.copy(self.anchors[name], mark)
 
     def copy(self, value: Any, mark: int) -> Any:
@@ -272,43 +275,6 @@ def _size(value: Any, limit: int) -> int:
         if count > limit:
             break
     return count
-
-
-_OPENED = {
-    "while parsing a flow sequence": "this list",
-    "while parsing a flow mapping": "this mapping",
-    "while parsing a flow node": "this list or mapping",
-    "while scanning a quoted scalar": "this quoted text",
-}
-"""What libyaml was in the middle of when the text ended."""
-
-
-def _report_syntax(error: Any, text: bytes, file: int, report: Reporter) -> None:
-    """libyaml's complaint, at its place, in words."""
-    position = getattr(error, "position", None)
-    if position is not None:
-        before = text[:position]
-        line = before.count(b"\n")
-        column = position - (before.rfind(b"\n") + 1)
-        reason = "this is not text in UTF-8" if "octet" in error.reason else error.reason
-        report.error("yaml-encoding", reason, mark_of(file, line, column))
-        return
-    at = error.problem_mark or error.context_mark
-    problem = error.problem or str(error)
-    hint = ""
-    opened = _OPENED.get(error.context) if error.context_mark else None
-    if opened and at and not line_of(text, at.line + 1).strip():
-        at, problem = error.context_mark, f"{opened} is not closed"
-        report.error("yaml-syntax", problem, mark_of(file, at.line, at.column))
-        return
-    source = line_of(text, at.line + 1) if at else ""
-    if "cannot start any token" in problem and source[at.column : at.column + 1] == "\t":
-        problem, hint = "a tab cannot be used for indentation", "indent with spaces"
-    elif error.context and error.context_mark:
-        problem = f"{error.context} at line {error.context_mark.line + 1}: {problem}"
-    report.error(
-        "yaml-syntax", problem, mark_of(file, at.line, at.column) if at else mark_of(file, 0, 0), hint=hint
-    )
 
 
 def top_level_name(text: bytes, file: int) -> tuple[str, Mark] | None:

@@ -55,6 +55,10 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
+def _like_a_service(value: Any) -> bool:
+    return type(value) is Map and ("image" in value or "build" in value)
+
+
 class Shape:
     """What a value may be. ``types`` are the Python types it accepts; ``quick`` those with nothing to check."""
 
@@ -82,6 +86,14 @@ class Shape:
             hint = f'put it in quotes: "{value}"'
         elif self.wanted == ("array",) and type(value) is str:
             hint = f"write it as a list: - {value}"
+        elif self.wanted == ("object",) and type(value) is Seq and value and type(value[0]) is Map:
+            hint = 'write names with a colon and without "- "'
+        elif "string" in self.wanted and type(value) is Map and len(value) == 1:
+            key, item = next(iter(value.items()))
+            if item is None or type(item) in (str, int, float, bool):
+                hint = f"write {key}={'' if item is None else item}, or leave all the dashes out"
+        elif {"object", "array"} <= set(self.wanted) and type(value) is str and "=" in value:
+            hint = f"write it as a list: - {value.split()[0]}"
         shown = f" ({value})" if type(value) in (int, float, bool, Timestamp) else ""
         report.error("type", f"{path} must be {wanted}, not {kind_name(value)}{shown}", mark, path, hint=hint)
         return BAD
@@ -226,7 +238,10 @@ class Mapping(Shape):
             report.error("name", what, mark, path, hint="use letters, digits, dots, underscores and dashes")
             return
         message = f'{where} has no key "{key}"'
-        report.error("unknown-key", message, mark, path, near=key, among=self.properties.keys())
+        hint = ""
+        if not path and "services" in self.properties and _like_a_service(value[key]):
+            hint = 'services stand below "services:", indented'
+        report.error("unknown-key", message, mark, path, near=key, among=self.properties.keys(), hint=hint)
 
     def json(self) -> dict[str, Any]:
         made: dict[str, Any] = {"type": list(self.wanted) if len(self.wanted) > 1 else self.wanted[0]}

@@ -129,7 +129,6 @@ def test_a_secret_from_a_file_is_bound_and_one_with_an_owner_is_copied() -> None
             "Target": "/run/secrets/plain",
             "ReadOnly": True,
             "BindOptions": {},
-            "BindOptions": {},
         }
     ]
     (copied,) = injected(demo, demo.services["web"])

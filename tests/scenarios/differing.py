@@ -1,6 +1,6 @@
 """Where we differ from `docker compose` on purpose, or an engine cannot do better: a table with reasons.
 
-`differences.yaml`: rows of `scenario` (a name, or a pattern with *), `on` (engines), `at` (pattern of a path in
+`differences.yaml`: rows of `scenario` (a name, or a pattern with *), `engines`, `at` (pattern of a path in
 the scenario's answers) and `why`. What differs and is in no row is an error; so is a row that names one
 scenario and is not needed any more.
 """
@@ -50,7 +50,7 @@ def rows() -> tuple[Row, ...]:
     return tuple(
         Row(
             one.get("scenario", "*"),
-            tuple(one.get("on", ENGINES)),
+            tuple(one.get("engines", ENGINES)),
             tuple([one["at"]] if isinstance(one["at"], str) else one["at"]),
             " ".join(one["why"].split()),
         )

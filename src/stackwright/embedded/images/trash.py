@@ -24,7 +24,7 @@ class Trash:
     def empty(self) -> None:
         """Remove what earlier engines left. Blocking."""
         remove_tree(self._folder)
-        self._folder.mkdir(mode=0o700, parents=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may still be removing in it
 
     def take(self, path: Path) -> Path:
         """Move something here, so that it is gone from its place at once; pass the result to

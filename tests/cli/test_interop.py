@@ -74,14 +74,21 @@ def write(box: Box) -> None:
     """
     text = TEXT
     if box.engine == "podman":
-        text = text.replace("service_healthy", "service_started").replace("volumes: [data:/srv]", "")
+        text = text.replace("service_healthy", "service_started")
+        text = text.replace("volumes: [data:/srv]", "").replace(
+            "secrets: [{source: token, target: other}]", ""
+        )
     box.write(text)
     box.write("secret", "token.txt")
     box.write("MORE=1", "more.env")
 
 
 def ids(box: Box) -> dict[str, object]:
-    return {name: value["ID"] for name, value in box.ps().items()}
+    """What stays what it is: on Podman without db, which docker compose makes anew there at each `up`, its own too."""
+    found = {name: value["ID"] for name, value in box.ps().items()}
+    if box.engine == "podman":
+        assert found.pop("db-1")
+    return found
 
 
 @everywhere
@@ -153,13 +160,16 @@ def comparable(container: dict[str, dict[str, object]]) -> dict[str, object]:
     """What does not differ from one container to the next; null and empty are the same to the engine."""
     config, host = container["Config"], container["HostConfig"]
     config.pop("Hostname")
-    host["Ulimits"] = sorted(host["Ulimits"] or (), key=str)  # docker compose sends them in any order
+    # docker compose sends these in any order.
+    host["Ulimits"] = sorted(host["Ulimits"] or (), key=str)
+    config["Env"] = sorted(config["Env"])
+    mounts = sorted(container["Mounts"], key=str)
     networks = container["NetworkSettings"]["Networks"]
     aliases = {
         name: sorted(alias for alias in value["Aliases"] or () if len(alias) != 12)
         for name, value in networks.items()  # type: ignore[attr-defined]
     }
-    kept = {"config": config, "host": host, "mounts": container["Mounts"], "aliases": aliases}
+    kept = {"config": config, "host": host, "mounts": mounts, "aliases": aliases}
     return {
         key: {name: one for name, one in value.items() if one not in (None, [], {}, "", 0, False)}
         if isinstance(value, dict)

@@ -115,8 +115,9 @@ def test_scale_wait_and_volumes(box: Box) -> None:
     box.ok("scale", "web=2")
     assert {"web-1", "web-2"} < set(box.ps())
     assert box.ok("volumes", "-q") == f"{box.project}_data\n"
+    job = box.ok("ps", "-aq", "--no-trunc", "job").strip()
     result = box.run("wait", "job")
     assert result.returncode == 3
-    assert result.stdout == f'container "{box.project}-job-1" exited with status code 3\n'
+    assert result.stdout == f'container "{job}" exited with status code 3\n'
     assert "web-2" in box.ok("stats", "--no-stream")
     assert '"service":"job"' in box.run("events", "--json", "--since", "5m", "--until", "0s").stdout

@@ -11,7 +11,7 @@ moment its conditions hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
@@ -104,22 +104,36 @@ def wishes(project: Project, observed: Observed, options: UpOptions, names: list
     return result
 
 
+def _resource_steps(project: Project, observed: Observed, names: Sequence[str]) -> list[Step]:
+    """Networks and volumes to make, after a look whether all that must be there already is."""
+    networks = sorted({key for name in names for key in project.services[name].networks})
+    used = {
+        mount.source for name in names for mount in project.services[name].volumes if mount.type == "volume"
+    }
+    absent: list[tuple[Kind, str, bool]] = [
+        ("network", key, project.networks[key].external)
+        for key in networks
+        if project.networks[key].name not in observed.networks
+    ]
+    absent += [
+        ("volume", key, project.volumes[key].external)
+        for key in sorted(used & set(project.volumes))
+        if project.volumes[key].name not in observed.volumes
+    ]
+    looked_for = tuple(f"{kind}:{key}" for kind, key, external in absent if external)
+    return [
+        Step(f"{kind}:{key}", kind, key, reason="external")
+        if external
+        else Step(f"{kind}:{key}", kind, key, needs=looked_for, reason="not there yet")
+        for kind, key, external in absent
+    ]
+
+
 def up(project: Project, observed: Observed, options: UpOptions) -> Graph:
     """The graph that brings the wanted services up."""
     names = closure(project, options.services, no_deps=options.no_deps)
     wanted = wishes(project, observed, options, names)
-    steps: list[Step] = []
-    for key in sorted({key for name in names for key in project.services[name].networks}):
-        if project.networks[key].name not in observed.networks:
-            reason = "external" if project.networks[key].external else "not there yet"
-            steps.append(Step(f"network:{key}", "network", key, reason=reason))
-    used = {
-        mount.source for name in names for mount in project.services[name].volumes if mount.type == "volume"
-    }
-    for key in sorted(used & set(project.volumes)):
-        if project.volumes[key].name not in observed.volumes:
-            reason = "external" if project.volumes[key].external else "not there yet"
-            steps.append(Step(f"volume:{key}", "volume", key, reason=reason))
+    steps = _resource_steps(project, observed, names)
     made = {step.id for step in steps}
     for name in names:
         if name in options.skip:

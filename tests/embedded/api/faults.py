@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import sqlite3
 import subprocess
@@ -41,6 +42,11 @@ class Known:
         return Known(*(type(value)(value) for value in vars(self).values()))  # type: ignore[call-arg]
 
 
+_SEATS = itertools.count()
+TAGS = 3
+"""How many tags a puller uses; pullers beside each other use tags of their own, which share layers."""
+
+
 class Client:
     """One client's work, over and over, until the engine is gone."""
 
@@ -48,6 +54,7 @@ class Client:
         self.engine, self.known, self.registry = engine, known, registry
         self._count = 0
         self._own = secrets.token_hex(4)
+        self._seat = next(_SEATS)
 
     def _ask(
         self, status: int, method: str, path: str, body: object = None, raw: bytes | None = None
@@ -104,8 +111,9 @@ class Client:
 
     def pull(self) -> None:
         self._count += 1
-        image = f"{self.registry}/app:{self._count % 3}"
-        path = f"/images/create?fromImage={self.registry}/app&tag={self._count % 3}"
+        tag = self._seat % 2 * TAGS + self._count % TAGS
+        image = f"{self.registry}/app:{tag}"
+        path = f"/images/create?fromImage={self.registry}/app&tag={tag}"
         self.known.removed_images.discard(image)
         self._had(image, self._ask(200, "POST", path), b"Status: ")
         if self._count % 3:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.embedded.api.faults import Known, check, clear, settled, working
+from tests.embedded.api.faults import TAGS, Known, check, clear, settled, working
 from tests.embedded.api.test_leftovers import owned
 from tests.embedded.api.test_survival import inspect, parent_of, run, state, until
 from tests.embedded.engine_process import EngineProcess
@@ -39,7 +39,7 @@ MOMENTS: dict[tuple[str, ...], float] = {
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry with `app:0` to `app:2`, which share a layer."""
+    """A registry with `app:0` to `app:5`, which share a layer."""
     folder = tmp_path_factory.mktemp("registry")
     with running_registry(folder) as address:
         asyncio.run(_publish(address, folder))
@@ -50,7 +50,7 @@ async def _publish(address: str, folder: Path) -> None:
     shared = tar_of([("shared", os.urandom(400_000))])
     with opened(folder / "store") as store:
         await store.images.start()
-        for tag in range(3):
+        for tag in range(2 * TAGS):
             own = [tar_of([(f"own{tag}-{n}", os.urandom(300_000))]) for n in range(3)]
             await store.load(docker_archive([shared, *own], [f"{address}/app:{tag}"]))
             await store.push(f"{address}/app:{tag}")

@@ -6,15 +6,26 @@ import http.client
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.embedded.rootless.conftest import started
-from tests.embedded.rootless.ordinary_user import Account, UserEngine, delegated_groups
+from tests.embedded.rootless.ordinary_user import Account, UserEngine, delegated_groups, why_not
 from tests.peers import IMAGE
 
 pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    """A user who has no other engines: what runs as this user is counted here."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    made = Account()
+    yield made
+    made.remove()
 
 
 def serve(engine: UserEngine) -> int:

@@ -41,7 +41,7 @@ class Planned(Struct, frozen=True):
 async def plan(session: Session, options: UpOptions, images: Images) -> list[Planned]:
     """What `up` with these options would do, in its order. Raises what `up` would refuse."""
     project = session.project
-    check_services(session, options.services)
+    check_services(session, (*options.services, *options.scale))
     names = graphs.closure(project, options.services, no_deps=options.no_deps)
     for refusal in refusals(project, dict(options.scale), names):
         raise Unsupported(refusal.message, hint=refusal.hint, place=place(project, refusal.path))

@@ -53,7 +53,7 @@ class Up(Struct):
     async def run(self) -> Timeline:
         """Bring the services up. Raises what went wrong; what was made by then stays."""
         session, project = self.session, self.session.project
-        check_services(session, self.options.services)
+        check_services(session, (*self.options.services, *self.options.scale))
         if not project.services:
             raise RunError("no service selected", hint=_hidden(project))
         names = graphs.closure(project, self.options.services, no_deps=self.options.no_deps)

@@ -11,7 +11,7 @@ class Bind(Value, frozen=True, kw_only=True):
 
     selinux: str = ""
     propagation: str = ""
-    create_host_path: bool = True
+    create_host_path: bool = False
     recursive: str = ""
 
 

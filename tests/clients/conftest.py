@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.clients.docker_compose import DockerCompose
-from tests.embedded.conftest import load_busybox, users_engine
+from tests.embedded.conftest import started, users_engine
 from tests.embedded.engine_process import EngineClient, EngineProcess
 from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.stacks.taskapp import Taskapp
@@ -24,13 +24,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
     if request.param == "user":
         yield from users_engine(request)
         return
-    process = EngineProcess()
-    try:
-        process.start()
-        load_busybox(process)
-        yield process
-    finally:
-        process.close()
+    yield from started(EngineProcess())
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.embedded.engine_process import EngineClient, EngineProcess
@@ -17,6 +18,8 @@ from tests.embedded.rootless.ordinary_user import UserEngine, delegated_groups
 from tests.peers import IMAGE, busybox_archive
 
 HERE = Path(__file__).parent
+
+Process = TypeVar("Process", bound=EngineProcess)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -50,7 +53,11 @@ def engine(request: pytest.FixtureRequest) -> Iterator[EngineClient]:
     if request.param == "user":
         yield from users_engine(request)
         return
-    process = EngineProcess()
+    yield from started(EngineProcess())
+
+
+def started(process: Process) -> Iterator[Process]:
+    """The engine while a test uses it, with the busybox image; it leaves no process behind."""
     try:
         process.start()
         load_busybox(process)
@@ -64,13 +71,7 @@ def users_engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
     request.getfixturevalue("tun")
     account = request.getfixturevalue("account")
     with delegated_groups(account) as groups:
-        process = UserEngine(account, cgroups=groups)
-        try:
-            process.start()
-            load_busybox(process)
-            yield process
-        finally:
-            process.close()
+        yield from started(UserEngine(account, cgroups=groups))
 
 
 def clear(client: EngineClient) -> None:
@@ -90,13 +91,7 @@ def clear(client: EngineClient) -> None:
 @pytest.fixture
 def own_engine() -> Iterator[EngineProcess]:
     """An engine for one test alone, which may kill it; with the busybox image."""
-    process = EngineProcess()
-    try:
-        process.start()
-        load_busybox(process)
-        yield process
-    finally:
-        process.close()
+    yield from started(EngineProcess())
 
 
 @pytest.fixture

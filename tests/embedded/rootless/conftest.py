@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.embedded.conftest import load_busybox
+from tests.embedded.conftest import started
 from tests.embedded.rootless.ordinary_user import Account, UserEngine
 
 
@@ -17,13 +17,3 @@ def engine(account: Account, tun: None) -> Iterator[UserEngine]:
 @pytest.fixture
 def own_engine(account: Account, tun: None) -> Iterator[UserEngine]:
     yield from started(UserEngine(account))
-
-
-def started(engine: UserEngine) -> Iterator[UserEngine]:
-    """The engine while a test uses it; fails when it leaves a process behind."""
-    try:
-        engine.start()
-        load_busybox(engine)
-        yield engine
-    finally:
-        engine.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import secrets
@@ -22,16 +23,20 @@ from tests.embedded.engine_process import SOURCE, EngineProcess
 TUN = Path("/dev/net/tun")
 
 
+_NUMBERS = itertools.count()
+
+
 class Account:
     """A user with subordinate ids, made with useradd; `remove` takes everything of it away."""
 
     def __init__(self, *, subordinate_ids: bool = True) -> None:
-        self.name = f"swt{os.getpid()}{'' if subordinate_ids else 'x'}"
+        number = next(_NUMBERS)
+        self.name = f"swt{os.getpid()}n{number}"
         _run("useradd", "--system", "--no-create-home", "--shell", "/bin/false", self.name)
         found = pwd.getpwnam(self.name)
         self.uid, self.gid = found.pw_uid, found.pw_gid
-        # Tests run side by side, each process with a user of its own.
-        self.subordinate = 700_000 + os.getpid() % 10_000 * 65_536
+        # Tests run side by side, each process with users of its own.
+        self.subordinate = 700_000 + (number % 5 * 10_000 + os.getpid() % 10_000) * 65_536
         if subordinate_ids:
             ids = f"{self.subordinate}-{self.subordinate + 65_535}"
             _run("usermod", "--add-subuids", ids, "--add-subgids", ids, self.name)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.embedded.rootless.conftest import started
+from tests.embedded.conftest import started
 from tests.embedded.rootless.ordinary_user import Account, UserEngine, delegated_groups, why_not
 from tests.peers import IMAGE
 

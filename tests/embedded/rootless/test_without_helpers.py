@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.embedded.rootless.conftest import started
+from tests.embedded.conftest import started
 from tests.embedded.rootless.ordinary_user import Account, UserEngine, why_not
 from tests.peers import IMAGE
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.embedded.conftest import load_busybox, users_engine
+from tests.embedded.conftest import started, users_engine
 from tests.embedded.engine_process import EngineProcess
 from tests.peers import IMAGE
 
@@ -24,13 +24,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
     if request.param == "user":
         yield from users_engine(request)
         return
-    process = EngineProcess()
-    try:
-        process.start()
-        load_busybox(process)
-        yield process
-    finally:
-        process.close()
+    yield from started(EngineProcess())
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # What commands remember between runs (how long services took to boot) stays out of the user's home.
     memory = tempfile.mkdtemp(prefix="sw-memory-")
     os.environ["XDG_STATE_HOME"] = memory
+    # Commands leave no fork server behind, but where a test says so.
+    os.environ["STACKWRIGHT_WARM"] = "0"
     config.add_cleanup(lambda: shutil.rmtree(memory, ignore_errors=True))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.cli import boots
-from stackwright.cli.main import main
+from stackwright.cli.main import run
 from stackwright.run.timeline import Span, Timeline
 
 
@@ -51,8 +51,8 @@ def test_check_warns_of_a_start_period_that_the_last_start_outlasted(
         "      interval: 10s\n      retries: 3\n      start_period: 10s\n"
     )
     monkeypatch.chdir(tmp_path)
-    main(["check"])
+    run(["check"])
     assert "SW208" not in capsys.readouterr().out
     boots.remember(tmp_path, _run(api=(0.1, 72.0)))
-    main(["check"])
+    run(["check"])
     assert "SW208" in capsys.readouterr().out

@@ -164,8 +164,8 @@ def test_config_imports_nothing_heavy(tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": TEXT})
     code = (
         "import sys; before = set(sys.modules)\n"
-        "from stackwright.cli.main import main\n"
-        "assert main(['config', '-q']) == 0\n"
+        "from stackwright.cli.main import run\n"
+        "assert run(['config', '-q']) == 0\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     done = run([sys.executable, "-I", "-c", code], tmp_path, ENVIRONMENT)

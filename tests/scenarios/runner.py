@@ -21,10 +21,11 @@ SECONDS = 120
 
 @dataclass(frozen=True)
 class Tool:
-    """`words`: the command; `address`: the engine's."""
+    """`words`: the command; `address`: the engine's; `warm`: where a fork server of ours may listen."""
 
     words: tuple[str, ...]
     address: str
+    warm: Path | None = None
 
     def environ(self) -> dict[str, str]:
         """The surroundings of every command: nothing of the person who runs the tests."""
@@ -40,6 +41,7 @@ class Tool:
             "DOCKER_BUILDKIT": "0",
             "COMPOSE_BAKE": "0",
             "COLUMNS": "200",
+            **({"STACKWRIGHT_WARM": "1", "STACKWRIGHT_WARM_DIR": str(self.warm)} if self.warm else {}),
         }
 
 

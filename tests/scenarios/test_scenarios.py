@@ -21,6 +21,7 @@ from tests.scenarios.compare import differences
 from tests.scenarios.record import PEER, peer
 from tests.scenarios.runner import Tool, play
 from tests.scenarios.scenario import Scenario, every
+from tests.support.forkserver import end_servers
 
 AT_ONCE = 3
 """Scenarios on one engine at a time: most of one is waiting for processes to begin and end."""
@@ -69,6 +70,14 @@ def _stage(request: pytest.FixtureRequest, engine: str, tool: Tool) -> Iterator[
             made.close()
 
 
+@pytest.fixture(scope="session")
+def fork_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where commands leave fork servers, as they do for a person."""
+    folder = tmp_path_factory.mktemp("warm", numbered=True)
+    yield folder
+    end_servers(folder)
+
+
 @pytest.fixture(
     scope="session",
     params=[
@@ -77,11 +86,11 @@ def _stage(request: pytest.FixtureRequest, engine: str, tool: Tool) -> Iterator[
         pytest.param("embedded", marks=[pytest.mark.root, pytest.mark.xdist_group("scenarios embedded")]),
     ],
 )
-def stage(request: pytest.FixtureRequest) -> Iterator[tuple[str, Stage]]:
+def stage(request: pytest.FixtureRequest, fork_servers: Path) -> Iterator[tuple[str, Stage]]:
     """Name of the engine, and our tool's scenarios on it."""
     engine = str(request.param)
     address = request.getfixturevalue(_FIXTURES[engine])
-    tool = Tool((STACKWRIGHT,), address if isinstance(address, str) else address.address)
+    tool = Tool((STACKWRIGHT,), address if isinstance(address, str) else address.address, fork_servers)
     for made in _stage(request, engine, tool):
         yield engine, made
 

@@ -17,17 +17,10 @@ import sys
 FAST_VERBS = frozenset({"config"})
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code. `argv` is without the program's name."""
+def run(args: list[str]) -> int:
+    """Run one command in this process; returns the exit code. `args` is without the program's name."""
     # Starting only allocates: the default of 700 looks for garbage a hundred times, a twentieth of the start.
     gc.set_threshold(50_000)
-    try:
-        return _run(sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:  # while modules were still being imported
-        return 130
-
-
-def _run(args: list[str]) -> int:
     from stackwright.cli.flags import split
 
     found = split(args)
@@ -40,9 +33,43 @@ def _run(args: list[str]) -> int:
             code = fast(found[0], args[found[1] + 1 :])
             if code is not None:
                 return int(code)
-    from stackwright.cli.group import run
+    from stackwright.cli.group import run as run_by_click
 
-    return run(args)
+    return run_by_click(args)
+
+
+def main(args: list[str]) -> int:
+    """Run one command, by a warm worker if there is one (see `stackwright.cli.warm`), else in this process."""
+    from stackwright.cli.flags import split
+    from stackwright.cli.warm.handover import VERBS, hand_over
+
+    try:
+        found = split(args)
+        if found is None or args[found[1]] not in VERBS:
+            return finish(run(args))
+        code = hand_over(args)
+        if code is not None:
+            return code
+        code = finish(run(args))
+    except KeyboardInterrupt:  # while modules were still being imported
+        return 130
+    from stackwright.cli.warm.leaving import leave_fork_server
+
+    leave_fork_server()
+    return code
+
+
+def finish(code: int) -> int:
+    """Write out what has been printed; the exit code, which is another one when that fails."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # the reader went away
+        pass
+    except OSError as error:
+        sys.stderr.write(f"the output could not be written: {error.strerror}\n")
+        return code or 1
+    return code
 
 
 def entry() -> None:
@@ -53,16 +80,7 @@ def entry() -> None:
     """
     from os import _exit
 
-    code = main()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:  # the reader went away
-        pass
-    except OSError as error:
-        sys.stderr.write(f"the output could not be written: {error.strerror}\n")
-        code = code or 1
-    _exit(code)
+    _exit(main(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,141 @@
+"""The client's side: hand the command to a fork server, pass signals on, end as the worker ends.
+
+Every command passes through here, so nothing slow is imported: `_socket` and `_signal` are the C halves of `socket` and
+`signal`, whose Python halves (enumerations) would take a quarter of the whole hand-over.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+import os
+import sys
+
+from stackwright.cli.warm.conditions import conditions, socket_path, wanted
+
+VERBS = frozenset({
+    "attach", "build", "commit", "cp", "create", "down", "events", "exec", "export", "images",
+    "kill", "logs", "ls", "pause", "plan", "port", "ps", "pull", "push", "restart",
+    "rm", "run", "scale", "start", "stats", "stop", "top", "unpause", "up", "version",
+    "volumes", "wait", "watch",
+})  # fmt: skip
+"""Verbs that talk to an engine; the others start as fast by themselves, or are started once by an editor."""
+
+ACCEPTED, DECLINED = b"y", b"n"
+_PASSED_ON = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH")
+
+
+def hand_over(args: list[str]) -> int | None:
+    """Let a warm worker run `stackwright ARGS`; None: there is none, the caller has to do it itself.
+
+    Returns the exit code. Ends this process by the signal that ended the worker, if one did.
+    """
+    environ = dict(os.environ)
+    if not wanted(environ) or _in_background():
+        return None
+    same = conditions(environ)
+    if same is None:
+        return None
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    path = socket_path(environ, same)
+    try:
+        connection.connect(path)
+    except OSError:
+        return None
+    signals = Signals(connection)
+    try:
+        _send(connection, args, environ, same, signals.ignored)
+        accepted = connection.recv(1) == ACCEPTED
+    except (OSError, ValueError):
+        accepted = False
+    if not accepted:
+        signals.give_back()
+        return None
+    return _follow(connection)
+
+
+class Signals:
+    """What this process is told, it tells the worker, from the moment that there may be one."""
+
+    def __init__(self, connection: _socket.socket) -> None:
+        self._connection = connection
+        self._before = {}
+        self._heard: list[int] = []
+        self.ignored: list[int] = []
+        """Numbers of signals that whoever started this process wants ignored."""
+        for name in (*_PASSED_ON, "SIGTSTP"):
+            number = getattr(_signal, name)
+            before = _signal.getsignal(number)
+            if before == _signal.SIG_IGN:
+                self.ignored.append(number)
+            else:
+                self._before[number] = before
+                _signal.signal(number, self._stop if name == "SIGTSTP" else self._pass_on)
+
+    def give_back(self) -> None:
+        """There is no worker: as if nothing had been asked."""
+        for number, before in self._before.items():
+            _signal.signal(number, before)
+        for number in self._heard:
+            os.kill(os.getpid(), number)
+
+    def _pass_on(self, number: int, _: object) -> None:
+        self._heard.append(number)
+        try:
+            self._connection.sendall(bytes([number]))
+        except OSError:  # the worker has ended; its code is about to be read
+            return
+
+    def _stop(self, number: int, _: object) -> None:
+        """As the terminal asked: worker first, then this process, which its shell is watching."""
+        self._pass_on(number, None)
+        os.kill(os.getpid(), _signal.SIGSTOP)
+        while (
+            _in_background()
+        ):  # continued by `bg`: reading from the terminal is what it would be stopped for
+            os.kill(os.getpid(), _signal.SIGSTOP)
+        self._pass_on(_signal.SIGCONT, None)
+
+
+def _in_background() -> bool:
+    """A job in the background is stopped when it reads from its terminal; a worker, not of its session, would not be."""
+    try:
+        return os.tcgetpgrp(0) != os.getpgrp()
+    except OSError:
+        return False
+
+
+def _send(
+    connection: _socket.socket, args: list[str], environ: dict[str, str], same: str, ignored: list[int]
+) -> None:
+    from marshal import dumps
+
+    mask = os.umask(0o077)
+    os.umask(mask)
+    data = dumps((same, args, environ, mask, ignored))
+    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        files = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2, here))
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, files)]
+        sent = connection.sendmsg([len(data).to_bytes(4, "big"), data], rights)
+    finally:
+        os.close(here)
+    if sent < len(data) + 4:
+        connection.sendall(data[sent - 4 :])
+
+
+def _follow(connection: _socket.socket) -> int:
+    answer = b""
+    while len(answer) < 4:
+        part = connection.recv(4 - len(answer))
+        if not part:
+            os.write(
+                2, b"the process that carried out this command has ended with its fork server; run it again\n"
+            )
+            return 1
+        answer += part
+    code = int.from_bytes(answer, "big", signed=True)
+    if code < 0:
+        _signal.signal(-code, _signal.SIG_DFL) if -code != _signal.SIGKILL else None
+        os.kill(os.getpid(), -code)
+    return code

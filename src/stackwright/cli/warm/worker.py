@@ -1,0 +1,105 @@
+"""A fork of the fork server becomes the command: files, folder, environment, signals and process group as its client has them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from stackwright.cli.flags import split
+from stackwright.cli.warm.handover import ACCEPTED, DECLINED, VERBS
+from stackwright.engine.contexts import named
+from stackwright.engine.errors import EngineError
+
+_PR_SET_PDEATHSIG = 1
+_MOST = 16 * 1024 * 1024
+"""Bytes of words and environment; the kernel gives a program at most 6 MB of them."""
+
+
+class Request(NamedTuple):
+    """A command, as its client was started. `files`: standard input, output and error, and the working folder."""
+
+    same: str
+    args: list[str]
+    environ: dict[str, str]
+    umask: int
+    ignored: list[int]
+    files: list[int]
+
+
+def receive(connection: socket.socket) -> Request:
+    """Read one request. Raises OSError or ValueError for anything else than a request."""
+    import marshal
+
+    head, files, _, _ = socket.recv_fds(connection, 4, 4)
+    size = int.from_bytes(head, "big")
+    if len(head) < 4 or len(files) < 4 or size > _MOST:
+        raise ValueError("not a request")
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise ConnectionError("the client went away")
+        data += part
+    same, args, environ, umask, ignored = marshal.loads(data)
+    return Request(same, args, environ, umask, ignored, list(files))
+
+
+def suits(request: Request) -> bool:
+    """Whether a worker can do what the client could. `ssh` asks for passphrases at the terminal of its session."""
+    found = split(request.args)
+    if found is None or request.args[found[1]] not in VERBS:
+        return False
+    try:
+        engine = named(request.environ, found[0].context)
+    except EngineError:  # the command itself says what is wrong
+        return True
+    return engine is None or not engine.address.startswith("ssh:")
+
+
+def become(request: Request, connection: socket.socket, run: Callable[[list[str]], int]) -> None:
+    """Run the command in this process, and end it. Never returns."""
+    code = 1
+    try:
+        _take_over(request)
+        if not suits(request):
+            connection.sendall(DECLINED)
+            os._exit(0)
+        connection.sendall(ACCEPTED)
+        connection.close()
+        code = run(request.args)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:  # noqa: BLE001 - as the interpreter itself does at its outermost edge
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(code)
+
+
+def _take_over(request: Request) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setpgid(0, 0)
+    for target, source in enumerate(request.files[:3]):
+        os.dup2(source, target, inheritable=True)
+    os.fchdir(request.files[3])
+    for number in request.files:
+        os.close(number)
+    os.environ.clear()
+    os.environ.update(request.environ)
+    time.tzset()
+    os.umask(request.umask)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN if number in request.ignored else signal.SIG_DFL)
+    signal.signal(
+        signal.SIGINT,
+        signal.SIG_IGN if signal.SIGINT in request.ignored else signal.default_int_handler,
+    )
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        stream.reconfigure(line_buffering=number == 2 or os.isatty(number))  # type: ignore[union-attr]

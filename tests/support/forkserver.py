@@ -123,7 +123,7 @@ def main() -> int:
     if listener is None:
         return 3
     forkserver.LOOK_SECONDS = 0.05
-    server = forkserver.ForkServer(listener, path, same, float(sys.argv[3]), report)
+    server = forkserver.ForkServer(listener, path, same, float(sys.argv[3]), report, lambda: None)
     server.serve()
     server.close()
     return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,7 +114,16 @@ async def test_unknown_limit_is_refused(host: Host) -> None:
         await host.start("true", rlimits=(Rlimit(name="bananas", soft=1, hard=1),))
 
 
-async def test_signals_are_all_at_their_defaults(host: Host) -> None:
+@pytest.fixture
+def ignoring() -> Iterator[None]:
+    """As a job of a script, started with `&`, ignores them."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGQUIT, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+async def test_signals_are_all_at_their_defaults(ignoring: None, host: Host) -> None:
     _, output = await host.run("cat", "/proc/self/status")
     values = dict(line.split(":", 1) for line in output.splitlines() if ":" in line)
     reserved = 0b11 << 31  # 32 and 33 belong to the C library's threads: whoever started us may ignore them

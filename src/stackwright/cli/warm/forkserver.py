@@ -6,6 +6,7 @@ copies nothing half-done.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import gc
 import json
@@ -27,6 +28,7 @@ from stackwright.cli.group import VERBS
 from stackwright.cli.main import finish, run
 from stackwright.cli.warm import handover, worker
 from stackwright.cli.warm.conditions import conditions, socket_path
+from stackwright.cli.warm.spare import Spare
 from stackwright.model.load import load
 
 IDLE_SECONDS = 600.0
@@ -42,18 +44,28 @@ _TO_GROUP = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGT
 class ForkServer:
     """Serves commands on `listener`, bound to `path`, until nobody has asked for `idle` seconds.
 
-    `same`: the conditions of its clients; `run`: carries a command's words out, in a worker, and returns the exit code.
+    `same`: the conditions of its clients; `run`: carries a command's words out, in a worker, and returns the exit code;
+    `rehearse`: what a worker that is forked ahead does, in silence, before it is needed.
     """
 
     def __init__(
-        self, listener: socket.socket, path: Path, same: str, idle: float, run: Callable[[list[str]], int]
+        self,
+        listener: socket.socket,
+        path: Path,
+        same: str,
+        idle: float,
+        run: Callable[[list[str]], int],
+        rehearse: Callable[[], None],
     ) -> None:
-        self._listener, self._path, self._same, self._idle, self._run = listener, path, same, idle, run
+        self._listener, self._path, self._same, self._idle = listener, path, same, idle
+        self._run, self._rehearse = run, rehearse
         self._born = _inode(path)
         self._files = _source_files()
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, socket.socket] = {}
         """Client of each worker that runs."""
+        self._spare: Spare | None = None
+        self._ahead = True
         self._ended, self._wake = socket.socketpair()
 
     def serve(self) -> None:
@@ -66,6 +78,10 @@ class ForkServer:
         self._selector.register(self._ended, selectors.EVENT_READ)
         last = time.monotonic()
         while self._workers or (time.monotonic() - last < self._idle and self._current()):
+            if (
+                self._spare is None and not self._workers
+            ):  # not beside a command: it would share its processors
+                self._spare = Spare(self._forget, self._rehearse, self._run)
             for key, _ in self._selector.select(min(self._idle, LOOK_SECONDS)):
                 last = time.monotonic()
                 if key.fileobj is self._listener:
@@ -79,6 +95,8 @@ class ForkServer:
 
     def close(self) -> None:
         """Take the socket away, unless another fork server has put its own there."""
+        if self._spare:
+            self._spare.end()
         with alone(self._path.parent):
             if _inode(self._path) == self._born:
                 self._path.unlink(missing_ok=True)
@@ -97,7 +115,8 @@ class ForkServer:
             connection.close()
             return
         connection.settimeout(None)
-        pid = 0 if request.same != self._same or not self._current() else self._fork(request, connection)
+        suitable = request.same == self._same and self._current()
+        pid = self._hand_to_worker(request, connection) if suitable else 0
         for file in request.files:
             os.close(file)
         if not pid:
@@ -108,15 +127,22 @@ class ForkServer:
         self._workers[pid] = connection
         self._selector.register(connection, selectors.EVENT_READ, pid)
 
-    def _fork(self, request: worker.Request, connection: socket.socket) -> int:
+    def _hand_to_worker(self, request: worker.Request, connection: socket.socket) -> int:
+        spare, self._spare = self._spare, None
+        if spare and spare.give(request, connection):
+            return spare.pid
         pid = os.fork()
         if pid == 0:
-            self._selector.close()
-            for mine in (self._listener, self._ended, self._wake, *self._workers.values()):
-                mine.close()
-            signal.set_wakeup_fd(-1)
+            self._forget()
             worker.become(request, connection, self._run)
         return pid
+
+    def _forget(self) -> None:
+        """In a new worker: what only the fork server may hold."""
+        self._selector.close()
+        for mine in (self._listener, self._ended, self._wake, *self._workers.values()):
+            mine.close()
+        signal.set_wakeup_fd(-1)
 
     def _hear(self, pid: int) -> None:
         """A client passes signals on, a byte each; one that went away without its code was killed."""
@@ -128,17 +154,24 @@ class ForkServer:
         except OSError:
             numbers = b""
         for number in numbers or bytes([signal.SIGKILL]):
-            with suppress(ProcessLookupError):
+            try:
                 (os.killpg if number in _TO_GROUP else os.kill)(pid, number)
+            except ProcessLookupError:  # it has not made its group yet
+                os.kill(pid, number)
         if not numbers:
             self._selector.unregister(connection)
 
     def _reap(self) -> None:
-        while self._workers:
+        while self._workers or self._spare:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            connection = self._workers.pop(pid)
+            if self._spare and pid == self._spare.pid:  # what ends it would end the next one, too
+                self._spare, self._ahead = None, False
+                continue
+            connection = self._workers.pop(pid, None)
+            if connection is None:  # a spare that ended before anybody needed it
+                continue
             with suppress(KeyError):
                 self._selector.unregister(connection)
             with suppress(OSError):
@@ -205,6 +238,13 @@ def load_something() -> None:
         load([file], environment={})
 
 
+def rehearse() -> None:
+    """What every verb does, without an engine."""
+    load_something()
+    run(["version"])
+    asyncio.run(asyncio.sleep(0))
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """While sockets of `folder` change hands."""
@@ -248,14 +288,14 @@ def main() -> NoReturn:
     if _answers(path):
         os._exit(0)
     import_everything()
-    load_something()
+    rehearse()
     gc.collect()
     gc.freeze()
     listener = listen(path)
     if listener is None:
         os._exit(0)
     idle = float(os.environ.get("STACKWRIGHT_WARM_SECONDS") or IDLE_SECONDS)
-    server = ForkServer(listener, path, same, idle, lambda args: finish(run(args)))
+    server = ForkServer(listener, path, same, idle, lambda args: finish(run(args)), rehearse)
     server.serve()
     server.close()
     os._exit(0)

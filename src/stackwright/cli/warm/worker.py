@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import marshal
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from stackwright.engine.contexts import named
 from stackwright.engine.errors import EngineError
 
 _PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
 _MOST = 16 * 1024 * 1024
 """Bytes of words and environment; the kernel gives a program at most 6 MB of them."""
 
@@ -31,14 +33,19 @@ class Request(NamedTuple):
     ignored: list[int]
     files: list[int]
 
+    def packed(self) -> bytes:
+        """As clients send it, without the files."""
+        data = marshal.dumps((self.same, self.args, self.environ, self.umask, self.ignored))
+        return len(data).to_bytes(4, "big") + data
 
-def receive(connection: socket.socket) -> Request:
+
+def receive(connection: socket.socket, files_wanted: int = 4) -> Request:
     """Read one request. Raises OSError or ValueError for anything else than a request."""
-    import marshal
-
-    head, files, _, _ = socket.recv_fds(connection, 4, 4)
+    head, files, _, _ = socket.recv_fds(connection, 4, files_wanted)
     size = int.from_bytes(head, "big")
-    if len(head) < 4 or len(files) < 4 or size > _MOST:
+    if len(head) < 4 or len(files) < files_wanted or size > _MOST:
+        for file in files:
+            os.close(file)
         raise ValueError("not a request")
     data = bytearray()
     while len(data) < size:
@@ -83,8 +90,13 @@ def become(request: Request, connection: socket.socket, run: Callable[[list[str]
         os._exit(code)
 
 
+def die_with_parent() -> None:
+    """Whoever could pass signals on to this process is its parent."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _take_over(request: Request) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     os.setpgid(0, 0)
     for target, source in enumerate(request.files[:3]):
         os.dup2(source, target, inheritable=True)

@@ -150,9 +150,12 @@ def enter_directory(process: ProcessSpec) -> None:
         raise ExecutableError(text, code, error.errno or 0) from None
 
 
+_RESETTABLE = tuple(set(range(1, 32)) - {signal.SIGKILL, signal.SIGSTOP})
+
+
 def reset_signals() -> None:
-    """Undo Python's own dispositions: an ignored signal stays ignored across exec."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+    """Undo Python's own dispositions, and those of whoever started the engine: what is ignored stays so across exec."""
+    for number in _RESETTABLE:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 

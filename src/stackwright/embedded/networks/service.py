@@ -150,9 +150,10 @@ class NetworkService:
         enable_ipv6: bool = False,
     ) -> Network:
         """POST /networks/create. Conflict on a name in use, Forbidden on overlapping pools, BadParameter else."""
-        await self._departures()
-        definition.check_request(name, driver or "bridge", options or {}, list(self._store.networks.values()))
         plan = parse_plan(ipam or Ipam())
+        if plan.config:  # addresses that are only just leaving are free; others are chosen beside them
+            await self._departures()
+        definition.check_request(name, driver or "bridge", options or {}, list(self._present().values()))
         self._addressing.refuse_overlap(plan, self._wiring.has_bridge)
         network = definition.build(
             new_id(),
@@ -189,7 +190,7 @@ class NetworkService:
         """Forbidden for predefined networks and while endpoints are active (Docker's texts).
 
         The network is gone for everybody when this returns; its bridge follows within the tenths of a second that
-        the kernel takes for it. Whoever makes a network waits for that, so that the addresses are free again.
+        the kernel takes for it. Whoever asks for certain addresses waits for that, so that they are free again.
         """
         network = self.get(reference)
         if network.predefined:

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from tests.peers import IMAGE, busybox_archive, running_dockerd, running_embedded, why_no_docker  # noqa: E402
+from tests.support.forkserver import warm_commands  # noqa: E402
 
 RUN = """["sh", "-c", "trap 'exit 0' TERM; touch /tmp/ok; sleep 1000 & wait"]"""
 CHECK = "healthcheck: {test: [CMD-SHELL, test -f /tmp/ok], interval: 5s, retries: 3}"
@@ -212,4 +213,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with warm_commands():
+        sys.exit(main())

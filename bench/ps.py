@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(ROOT / "bench")]
 
 from orchestrator import IMAGE, Tool, engines  # noqa: E402
+from tests.support.forkserver import warm_commands  # noqa: E402
 
 LIMIT_SECONDS = 0.2
 
@@ -66,4 +67,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with warm_commands():
+        sys.exit(main())

@@ -31,6 +31,7 @@ import docker  # noqa: E402
 from tests.peers import running_dockerd, why_no_docker  # noqa: E402
 from tests.stacks.taskapp import Taskapp  # noqa: E402
 from tests.support.cli import Stackwright  # noqa: E402
+from tests.support.forkserver import warm_commands  # noqa: E402
 
 
 @contextmanager
@@ -121,4 +122,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with warm_commands():
+        sys.exit(main())

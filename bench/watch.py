@@ -28,6 +28,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from tests.support.forkserver import warm_commands  # noqa: E402
+
 OURS = str(Path(sys.executable).with_name("stackwright"))
 SMALL = """\
 services:
@@ -185,4 +188,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with warm_commands():
+        sys.exit(main())

@@ -14,11 +14,15 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import types
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from stackwright.cli.warm.whose import command_pid
 
 DECLINED = 99
 
@@ -59,6 +63,20 @@ def end_servers(folder: Path) -> None:
                 os.kill(pid, signal.SIGTERM)
 
 
+@contextmanager
+def warm_commands() -> Iterator[None]:
+    """Commands started meanwhile leave a fork server, as those of a person do; it ends with this."""
+    with tempfile.TemporaryDirectory(prefix="sw-warm-") as folder:
+        kept = {name: os.environ.get(name) for name in ("STACKWRIGHT_WARM", "STACKWRIGHT_WARM_DIR")}
+        os.environ.update(STACKWRIGHT_WARM="1", STACKWRIGHT_WARM_DIR=folder)
+        try:
+            yield
+        finally:
+            end_servers(Path(folder))
+            for name, value in kept.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
 def report(words: list[str]) -> int:
     """What a worker does: `words` after the verb say what."""
     what = words[1] if len(words) > 1 else "tell"
@@ -92,6 +110,8 @@ def _surroundings(words: list[str]) -> dict[str, object]:
     os.umask(mask)
     return {
         "words": words,
+        "command": command_pid(),
+        "argv": sys.argv[1:],
         "folder": str(Path.cwd()),
         "environ": dict(os.environ),
         "umask": mask,

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from stackwright.cli.warm.whose import command_pid
 from stackwright.run.errors import RunError
 from stackwright.run.events import Note, Sink
 
@@ -46,7 +47,7 @@ async def project_lock(engine: str, project: str, show: Sink, patience: float) -
         return
     try:
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()} {_shown()}".encode())
+        os.write(descriptor, f"{command_pid()} {_shown()}".encode())
         yield
     finally:
         with suppress(OSError):

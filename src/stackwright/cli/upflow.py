@@ -17,6 +17,7 @@ from stackwright.cli import boots, runlog, waterfall
 from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
 from stackwright.cli.progress import Live, colourful, columns
+from stackwright.cli.warm.whose import command_pid
 from stackwright.engine.errors import ApiError, EngineError
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import UpOptions
@@ -91,7 +92,11 @@ class UpFlags(Struct, frozen=True, kw_only=True):
     def job(self, session: Session) -> Up:
         """The run that they ask for."""
         return Up(
-            session, self.options(), self.images(session), self.timeout, Timeline(begin=process_start())
+            session,
+            self.options(),
+            self.images(session),
+            self.timeout,
+            Timeline(begin=process_start(command_pid())),
         )
 
 

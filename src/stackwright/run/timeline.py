@@ -73,14 +73,14 @@ class Timeline(Struct):
         return Share(self.seconds, boot, images)
 
 
-def process_start() -> float:
-    """When this process began, on the monotonic clock: what a person waits counts from there.
+def process_start(pid: int) -> float:
+    """When the process `pid` began, on the monotonic clock: what a person waits counts from there.
 
     Good to a clock tick (10 ms); now where the kernel does not say.
     """
     now = time.monotonic()
     try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return now

@@ -73,7 +73,7 @@ def test_a_worker_is_started_as_its_client_was(served: Served, tmp_path: Path) -
     environ = {**served.environ, "ONLY": "here", "TZ": "Asia/Tokyo"}
     script = f"umask 027; exec {shlex.join(served.client('version', 'tell', 'a b', ''))}"
     done = told(run_shell(script, environ, folder))
-    assert done["words"] == ["version", "tell", "a b", ""]
+    assert done["words"] == done["argv"] == ["version", "tell", "a b", ""]
     assert done["folder"] == str(folder)
     expected = {**environ, "PWD": str(folder)}
     assert {**done["environ"], "PWD": str(folder), "_": "", "SHLVL": "", "OLDPWD": ""} == {
@@ -314,6 +314,14 @@ def test_garbage_is_turned_away(served: Served, garbage: bytes) -> None:
         with suppress(ConnectionResetError):
             assert stranger.recv(10) == b""
     assert served.ask("exit", "5").returncode == 5
+
+
+def test_a_worker_knows_the_process_that_the_shell_knows(served: Served) -> None:
+    done = run_shell(
+        f"echo $$; exec {shlex.join(served.client('version', 'tell'))}", served.environ, served.folder
+    )
+    pid, report = done.stdout.splitlines()
+    assert json.loads(report)["command"] == int(pid)
 
 
 def test_many_at_once(served: Served) -> None:

@@ -7,12 +7,14 @@ import marshal
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from stackwright.cli.flags import split
+from stackwright.cli.warm import whose
 from stackwright.cli.warm.handover import ACCEPTED, DECLINED, VERBS
 from stackwright.engine.contexts import named
 from stackwright.engine.errors import EngineError
@@ -73,6 +75,7 @@ def become(request: Request, connection: socket.socket, run: Callable[[list[str]
     """Run the command in this process, and end it. Never returns."""
     code = 1
     try:
+        whose.client = _peer(connection)
         _take_over(request)
         if not suits(request):
             connection.sendall(DECLINED)
@@ -90,6 +93,12 @@ def become(request: Request, connection: socket.socket, run: Callable[[list[str]
         os._exit(code)
 
 
+def _peer(connection: socket.socket) -> int:
+    """The process at the other end."""
+    size = struct.calcsize("3i")
+    return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
+
+
 def die_with_parent() -> None:
     """Whoever could pass signals on to this process is its parent."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -103,6 +112,7 @@ def _take_over(request: Request) -> None:
     os.fchdir(request.files[3])
     for number in request.files:
         os.close(number)
+    sys.argv[1:] = request.args
     os.environ.clear()
     os.environ.update(request.environ)
     time.tzset()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from stackwright.embedded.errors import BadParameter, Conflict
 from stackwright.embedded.ids import new_id
@@ -121,7 +122,8 @@ class Creator:
                     made.append(mount)
             # Another request may have taken the name while volumes were being filled.
             self._services.containers.check_name(container.name)
-            self._services.containers.add(container)
+            own = [mount.name for mount in made]
+            self._services.containers.add(container, partial(self._services.volumes.settle, own))
         except BaseException:
             await self._files.remove(container.id)
             for mount in made:
@@ -142,7 +144,7 @@ class Creator:
         anonymous = mount.anonymous and not mount.name
         content = frozen.get(mount.destination, ())
         volume = await volumes.create(
-            mount.name, frozen=content, snapshot=container.snapshot if content else ""
+            mount.name, frozen=content, snapshot=container.snapshot if content else "", pending=anonymous
         )
         mount.name, mount.source = volume.name, volume.mountpoint
         if not mount.no_copy and not mount.readonly and not mount.subpath:

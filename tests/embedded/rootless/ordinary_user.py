@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,15 @@ class UserEngine(EngineProcess):
     """The engine, run by an Account. `programs`: what it finds in PATH besides the usual; None: all that is there."""
 
     def __init__(
-        self, account: Account, *, hidden: tuple[str, ...] = (), cgroups: Sequence[Path] = ()
+        self,
+        account: Account,
+        *,
+        hidden: tuple[str, ...] = (),
+        cgroups: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
+        self._environment = dict(environment or {})
         self.account = account
         self._cgroups = tuple(cgroups)
         self._path = os.environ["PATH"]
@@ -109,6 +115,7 @@ class UserEngine(EngineProcess):
             "PYTHONPATH": ":".join([str(SOURCE), *packages]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
+            **self._environment,
         }
         groups = self._cgroups
 

@@ -71,7 +71,7 @@ def parse_bind(text: str) -> MountPoint:
         name="" if is_bind else source,
         driver="" if is_bind else "local",
         destination=_destination(destination),
-        mode=mode,
+        mode=mode if is_bind else mode or "z",  # as Docker shows it, SELinux or not
         propagation="rprivate" if is_bind else "",
     )
     for option in mode.split(",") if mode else ():

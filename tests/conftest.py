@@ -83,8 +83,8 @@ def taskapp(request: pytest.FixtureRequest) -> Iterator[Taskapp]:
     with own_engine(plain()) as command:
         app = Taskapp.prepare(command.root / "taskapp", command)
         if why_not() is None:
-            app.ok("engine", "start")
             source: Taskapp = request.getfixturevalue("users_taskapp")
+            app.ok("engine", "start")
             hand_over(source.command.socket, command.socket)
         app.up("--build")
         yield app

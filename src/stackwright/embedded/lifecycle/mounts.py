@@ -116,6 +116,10 @@ def from_mount(mount: MountConfig) -> MountPoint:
             options="create" if bind.get("CreateMountpoint") else "must-exist",
         )
     if mount.type == "volume":
+        if mount.read_only and not mount.source:
+            raise BadParameter(
+                'invalid mount config for type "volume": must not set ReadOnly mode when using anonymous volumes'
+            )
         volume = mount.volume_options or {}
         return MountPoint(
             kind="volume",

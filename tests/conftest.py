@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -45,7 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:  # for `--dist loadgroup`: by file, and what takes minutes to build once for all
         file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("taskapp" if _uses(item, "taskapp") else file))
+        builds = _uses(item, "taskapp") or _uses(item, "users_taskapp")
+        item.add_marker(pytest.mark.xdist_group("taskapp" if builds else file))
     if os.geteuid() == 0:
         return
     needs_root = pytest.mark.skip(reason="needs root: namespaces, mounts and network devices")
@@ -61,40 +62,69 @@ def _uses(item: pytest.Item, fixture: str) -> bool:
 @pytest.fixture
 def stackwright() -> Iterator[Stackwright]:
     """The command with an engine of the test's own."""
-    with own_engine() as command:
+    with own_engine(plain()) as command:
         yield command
 
 
 @pytest.fixture(scope="module")
 def shared_stackwright() -> Iterator[Stackwright]:
     """One engine for the tests of a module: its images stay from test to test."""
-    with own_engine() as command:
+    with own_engine(plain()) as command:
         yield command
 
 
 @pytest.fixture(scope="session")
-def taskapp() -> Iterator[Taskapp]:
-    """The task management stack, built once for all files that use it; those leave it as they like."""
-    from tests.stacks.taskapp import Taskapp
+def taskapp(request: pytest.FixtureRequest) -> Iterator[Taskapp]:
+    """The task management stack, built once for all files that use it; those leave it as they like.
 
-    with own_engine() as command:
+    It stands on the images that an ordinary user has made from nothing, where there can be one.
+    """
+    from tests.embedded.rootless.ordinary_user import why_not
+    from tests.stacks.taskapp import Taskapp, hand_over
+
+    with own_engine(plain()) as command:
         app = Taskapp.prepare(command.root / "taskapp", command)
+        if why_not() is None:
+            source: Taskapp = request.getfixturevalue("users_taskapp")
+            app.ok("engine", "start")
+            hand_over(source.command.socket, command.socket)
         app.up("--build")
         yield app
         app.ok("down", "-v")
 
 
+@pytest.fixture(scope="session")
+def users_taskapp(account: Account, tun: None) -> Iterator[Taskapp]:
+    """The task management stack of an ordinary user with control groups, from nothing."""
+    from tests.embedded.rootless.ordinary_user import UserStackwright, delegated_groups
+    from tests.stacks.taskapp import Taskapp
+
+    with delegated_groups(account) as groups:
+        root = Path(tempfile.mkdtemp(prefix="sw-"))
+        with own_engine(UserStackwright(root, account=account, cgroups=groups)) as command:
+            app = Taskapp.prepare(root / "taskapp", command)
+            command.give()
+            app.up("--build")
+            yield app
+            app.ok("down", "-v")
+
+
+Command = TypeVar("Command", bound=Stackwright)
+
+
+def plain() -> Stackwright:
+    """The command with a new folder; a short path, since the names of Unix sockets are limited to 107 bytes."""
+    return Stackwright(Path(tempfile.mkdtemp(prefix="sw-")))
+
+
 @contextmanager
-def own_engine() -> Iterator[Stackwright]:
+def own_engine(command: Command) -> Iterator[Command]:
     """An engine with a state of its own; afterwards neither it nor anything it ran is left."""
-    # A short path: the names of Unix sockets are limited to 107 bytes.
-    root = Path(tempfile.mkdtemp(prefix="sw-"))
-    command = Stackwright(root)
     try:
         yield command
     finally:
         command.stop_engine()
-        shutil.rmtree(root)
+        shutil.rmtree(command.root)
 
 
 @pytest.fixture(scope="session")

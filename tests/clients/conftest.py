@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from tests.clients.docker_compose import DockerCompose
 from tests.embedded.conftest import started, users_engine
-from tests.embedded.engine_process import EngineClient, EngineProcess
+from tests.embedded.engine_process import EngineProcess
 from tests.embedded.rootless.ordinary_user import UserEngine
-from tests.stacks.taskapp import Taskapp
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "get-compose-peer"
 
@@ -25,19 +24,6 @@ def engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
         yield from users_engine(request)
         return
     yield from started(EngineProcess())
-
-
-@pytest.fixture(scope="session")
-def users_stack(request: pytest.FixtureRequest, taskapp: Taskapp) -> Iterator[EngineProcess]:
-    """An ordinary user's engine with the images of the task management stack, which root's engine has built."""
-    for engine in users_engine(request):
-        root = EngineClient(taskapp.command.root, taskapp.command.socket)
-        names = [name for image in root.request("GET", "/images/json")[1] for name in image["RepoTags"]]
-        query = "&".join(f"names={name}" for name in names)
-        archive = root.exchange("GET", f"/images/get?{query}", timeout=300)[2]
-        status, answer = engine.request("POST", "/images/load?quiet=1", raw=archive, timeout=300)
-        assert status == 200, answer
-        yield engine
 
 
 @pytest.fixture(scope="session")

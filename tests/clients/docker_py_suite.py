@@ -1,10 +1,11 @@
 """docker-py's own integration tests, which we did not write, against an engine.
 
-    python -m tests.clients.docker_py_suite [--engine docker] [--work FOLDER] [PYTEST ARGUMENT...]
+    python -m tests.clients.docker_py_suite [--engine ours|user|docker] [--work FOLDER] [PYTEST ARGUMENT...]
 
 They come from the last source distribution of docker-py that carries them. The images that they name are a
-busybox under other tags, in the engine and in a registry that it asks in Docker Hub's place. `--engine docker`
-runs the same on Docker Engine (Debian's docker.io), to tell our faults from those of the tests or of the host.
+busybox under other tags, in the engine and in a registry that it asks in Docker Hub's place. `--engine user`
+is the embedded engine of an ordinary user with control groups; `--engine docker` runs the same on Docker Engine (Debian's
+docker.io), to tell our faults from those of the tests or of the host.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -28,7 +28,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.embedded.engine_process import EngineProcess
+from tests.embedded.rootless.ordinary_user import (
+    Account,
+    UserEngine,
+    delegated_groups,
+    interpreter,
+    why_not,
+)
 from tests.peers import busybox_archive, running_dockerd
+from tests.support.registry import free_port
 
 VERSION = "7.0.0"
 REQUIREMENTS = (
@@ -89,22 +97,28 @@ class Outcome:
 
 
 def run(work: Path, engine: str, arguments: list[str]) -> Outcome:
-    """Fetch the tests into `work` (kept for the next run), run them against `engine` (ours or docker)."""
+    """Fetch the tests into `work` (kept for the next run), run them against `engine` (ours, user or docker)."""
     source, python = fetched(work)
     report = work / f"{engine}.xml"
+    command = [python, "-m", "pytest"]
     with ExitStack() as stack:
         if engine == "docker":
             address = stack.enter_context(running_dockerd()).address
             load_images(address)
+        elif engine == "ours":
+            address = stack.enter_context(our_engine())
         else:
-            address = stack.enter_context(our_engine(work))
+            users = stack.enter_context(users_engine())
+            address, report, command = users.address, users.root / "report.xml", as_user(users, python)
         chosen = arguments or ["tests/integration"]
         skipped = [f"--ignore-glob=*{part}*" for part in NOT_APPLICABLE]
         subprocess.run(
-            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=--tb=short -rxXsfE",
+            [*command, "-q", "-p", "no:cacheprovider", "-o", "addopts=--tb=short -rxXsfE",
              f"--timeout={SECONDS_PER_TEST}", f"--junit-xml={report}", *skipped, *chosen],
             cwd=source, env=environment(address, work), check=False, timeout=3000,
         )  # fmt: skip
+        if engine == "user":
+            report = shutil.copy(report, work / "user.xml")
     outcome = read(report)
     return outcome if arguments else whole(outcome, source)
 
@@ -162,20 +176,58 @@ def fetched(work: Path) -> tuple[Path, str]:
 
 
 @contextmanager
-def our_engine(work: Path) -> Iterator[str]:
+def our_engine() -> Iterator[str]:
     """The embedded engine with the images, and a registry in Docker Hub's place where one is installed."""
-    with registry(work) as mirror:
-        if mirror:
-            os.environ["STACKWRIGHT_REGISTRY_MIRRORS"] = mirror
-        engine = EngineProcess()
-        try:
-            engine.start()
+    mirror = mirror_address()
+    os.environ["STACKWRIGHT_REGISTRY_MIRRORS"] = mirror
+    with ready(EngineProcess(), mirror) as address:
+        yield address
+
+
+@contextmanager
+def users_engine() -> Iterator[UserEngine]:
+    """The same of an ordinary user made for it; the registry is where that engine's network is."""
+    if (reason := why_not()) is not None:
+        raise SystemExit(reason)
+    account = Account()
+    mirror = mirror_address()
+    try:
+        with delegated_groups(account) as groups:
+            environment = {"STACKWRIGHT_REGISTRY_MIRRORS": mirror}
+            engine = UserEngine(account, cgroups=groups, environment=environment)
+            with ready(engine, mirror):
+                yield engine
+    finally:
+        account.remove()
+
+
+def as_user(engine: UserEngine, python: str) -> list[str]:
+    """Words that start pytest as that user, who makes the folders that the tests have mounted."""
+    home, packages = engine.root / "home", Path(python).parents[1].glob("lib/python*/site-packages")
+    return [
+        str(shutil.which("setpriv")), f"--reuid={engine.account.uid}", f"--regid={engine.account.gid}", "--clear-groups",
+        "env", f"HOME={home}", f"TMPDIR={home}", f"PYTHONPATH={next(packages)}", "PYTHONDONTWRITEBYTECODE=1",
+        interpreter(), "-m", "pytest",
+    ]  # fmt: skip
+
+
+@contextmanager
+def ready(engine: EngineProcess, mirror: str) -> Iterator[str]:
+    """The engine, started, with the images in it and in the registry."""
+    try:
+        engine.start()
+        with registry(engine.pid, mirror) as there:
             load_images(engine.address)
-            if mirror:
+            if there:
                 fill(engine, mirror)
             yield engine.address
-        finally:
-            engine.close()
+    finally:
+        engine.close()
+
+
+def mirror_address() -> str:
+    """Where the registry is going to be."""
+    return f"127.0.0.1:{free_port()}"
 
 
 def load_images(address: str) -> None:
@@ -199,31 +251,35 @@ def fill(engine: EngineProcess, mirror: str) -> None:
 
 
 @contextmanager
-def registry(work: Path) -> Iterator[str]:
-    """`127.0.0.1:port` of Debian's docker-registry; empty where it is not installed."""
+def registry(pid: int, address: str) -> Iterator[bool]:
+    """Debian's docker-registry at `address` in the network of process `pid`; false where it is not installed."""
     program = shutil.which("docker-registry")
     if program is None:
-        yield ""
+        yield False
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="sw-registry-") as folder:
         config = Path(folder) / "registry.yml"
         config.write_text(json.dumps({
-            "version": 0.1, "log": {"level": "error"}, "http": {"addr": f"127.0.0.1:{port}"},
+            "version": 0.1, "log": {"level": "error"}, "http": {"addr": address},
             "storage": {"filesystem": {"rootdirectory": folder}},
         }))  # fmt: skip
+        enter = ["nsenter", "-t", str(pid), "-n"]
         process = subprocess.Popen(
-            [program, "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*enter, program, "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
+            host, _, port = address.partition(":")
+            asking = [
+                *enter,
+                sys.executable,
+                "-c",
+                f"import socket; socket.create_connection(({host!r}, {port}))",
+            ]
             for _ in range(100):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
+                if subprocess.run(asking, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                    break
                 time.sleep(0.05)
-            yield f"127.0.0.1:{port}"
+            yield True
         finally:
             process.terminate()
             process.wait()
@@ -245,7 +301,7 @@ def number_of_tests(source: Path, part: str) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--engine", choices=("ours", "docker"), default="ours")
+    parser.add_argument("--engine", choices=("ours", "user", "docker"), default="ours")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "stackwright-docker-py")
     options, arguments = parser.parse_known_args()
     options.work.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.clients.docker_compose import DockerCompose
-from tests.embedded.engine_process import EngineProcess
+from tests.embedded.engine_process import EngineClient
 from tests.stacks.taskapp import Account, Taskapp, get_json
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(1200)]
@@ -78,19 +78,17 @@ def test_exec_cp_restart_stop_and_start(taskapp: Taskapp, theirs: DockerCompose)
     assert ada.titles() == ["Kept"]
 
 
-def test_an_ordinary_user_brings_it_up_uses_it_and_takes_it_down(
-    taskapp: Taskapp, users_stack: EngineProcess, compose_plugin: Path
-) -> None:
-    """With the images that root has built; test_docker_compose.py has the user build, too."""
-    taskapp.ok("down")  # the ports are wanted
-    theirs = DockerCompose(compose_plugin, users_stack.address, taskapp.folder)
-    theirs.ok("up", "-d", "--wait", "--no-build", timeout=300)
+def test_an_ordinary_user_builds_uses_and_takes_it_down(users_taskapp: Taskapp, compose_plugin: Path) -> None:
+    socket = users_taskapp.command.socket
+    theirs = DockerCompose(compose_plugin, f"unix://{socket}", users_taskapp.folder)
+    theirs.ok("down", "-v")
+    theirs.ok("up", "-d", "--build", "--wait", timeout=900)
     assert health(theirs) == HEALTHY
-    ada = Account(taskapp.api).sign_up("user@example.org")
+    ada = Account(users_taskapp.api).sign_up("user@example.org")
     assert ada.ask("POST", "/tasks", {"title": "Kept"})[0] == 201
     assert "database system is ready" in theirs.ok("logs", "--no-log-prefix", "db")
     assert theirs.ok("exec", "-T", "backend", "id", "-un") == "appuser\n"
-    (taskapp.folder / "note.txt").write_text("carried")
+    (users_taskapp.folder / "note.txt").write_text("carried")
     theirs.ok("cp", "note.txt", "frontend:/tmp/note.txt")
     assert theirs.ok("exec", "-T", "frontend", "cat", "/tmp/note.txt") == "carried"
     theirs.ok("restart")
@@ -98,4 +96,7 @@ def test_an_ordinary_user_brings_it_up_uses_it_and_takes_it_down(
     assert ada.titles() == ["Kept"]
     theirs.ok("down", "-v")
     assert theirs.ps() == {}
-    assert users_stack.request("GET", "/volumes")[1]["Volumes"] in (None, [])
+    assert EngineClient(users_taskapp.command.root, socket).request("GET", "/volumes")[1]["Volumes"] in (
+        None,
+        [],
+    )

@@ -43,7 +43,7 @@ def at_the_stack(request: pytest.FixtureRequest, taskapp: Taskapp, monkeypatch: 
     address."""
     address = f"unix://{taskapp.command.socket}"
     if request.param == "user":
-        address = request.getfixturevalue("users_stack").address
+        address = f"unix://{request.getfixturevalue('users_taskapp').command.socket}"
     monkeypatch.setenv("DOCKER_HOST", address)
     return address
 

@@ -68,6 +68,23 @@ class Taskapp:
         return self.ok("up", "-d", "--wait", *arguments, timeout=timeout)
 
 
+def hand_over(source: Path, target: Path) -> None:
+    """Give the stand-in images of the engine at one socket to the engine at another."""
+    with_standin = ("--filter", "label=dev.stackwright.standin", "--format", "{{.Repository}}:{{.Tag}}")
+    docker = ("docker", "-H", f"unix://{source}")
+    names = subprocess.run(
+        [*docker, "images", *with_standin], capture_output=True, text=True, check=True
+    ).stdout.split()
+    with subprocess.Popen([*docker, "save", *names], stdout=subprocess.PIPE) as saving:
+        subprocess.run(
+            ["docker", "-H", f"unix://{target}", "load", "-q"],
+            stdin=saving.stdout,
+            check=True,
+            capture_output=True,
+        )
+    assert saving.returncode == 0
+
+
 @dataclass
 class Account:
     """A person at the API: signs up or logs in, then asks with the token."""

@@ -44,6 +44,12 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     serve.add_argument("--state-dir", type=Path, default=default_state_dir())
     serve.add_argument("--socket", type=Path, default=default_socket())
     serve.add_argument("--idle-seconds", type=float, default=60.0, help="end after so long unused; 0 never")
+    serve.add_argument(
+        "--body-seconds",
+        type=float,
+        default=60.0,
+        help="give up a request whose small body takes longer, or whose upload pauses for five times as long",
+    )
     serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     return parser.parse_args(arguments)
 
@@ -113,6 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         state_dir=options.state_dir.absolute(),
         socket=options.socket.absolute(),
         idle_seconds=options.idle_seconds,
+        body_seconds=options.body_seconds,
         limitations=limitations,
     )
     try:

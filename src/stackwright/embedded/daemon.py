@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from stackwright.embedded.api.call import Bodies
 from stackwright.embedded.api.routes import all_routes
 from stackwright.embedded.api.routing import Router
 from stackwright.embedded.api.server import Dispatcher, http_server
@@ -37,11 +38,13 @@ _SHUTDOWN_GRACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`idle_seconds`: end after so long without request and running container; 0 never."""
+    """`idle_seconds`: end after so long without request and running container; 0 never. `body_seconds`: for a request's
+    body (api/call.py)."""
 
     state_dir: Path
     socket: Path
     idle_seconds: float
+    body_seconds: float
     limitations: tuple[str, ...] = ()
     """What does not work for the ordinary user that runs it."""
 
@@ -97,7 +100,7 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
             await engine.building.sweep()
             await recover(engine)
             await frozen.collect()
-            await _listen(engine, sock, options.idle_seconds)
+            await _listen(engine, sock, options)
     finally:
         anything_up = any(c.up for c in containers)
         services.volumes.close(keep_mounts=anything_up)
@@ -108,19 +111,20 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
         database.close()
 
 
-async def _listen(engine: Engine, sock: socket.socket, idle_seconds: float) -> None:
+async def _listen(engine: Engine, sock: socket.socket, options: Options) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.stopping.set)
-    dispatcher = Dispatcher(Router(all_routes(engine)), engine.tasks, engine.activity)
+    bodies = Bodies(options.body_seconds)
+    dispatcher = Dispatcher(Router(all_routes(engine)), engine.tasks, engine.activity, bodies)
     runner = web.ServerRunner(http_server(dispatcher), shutdown_timeout=_SHUTDOWN_GRACE)
     await runner.setup()
     try:
         await web.SockSite(runner, sock, backlog=BACKLOG).start()
         log.info("serving on %s", engine.socket)
         waits = [asyncio.ensure_future(engine.stopping.wait())]
-        if idle_seconds > 0:
-            waits.append(asyncio.ensure_future(engine.activity.until_idle(idle_seconds)))  # type: ignore[arg-type]
+        if options.idle_seconds > 0:
+            waits.append(asyncio.ensure_future(engine.activity.until_idle(options.idle_seconds)))  # type: ignore[arg-type]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

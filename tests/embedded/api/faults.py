@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import secrets
 import sqlite3
 import subprocess
@@ -242,11 +243,19 @@ def leftovers(
         found[folder] = names(folder)
     for listed in engine.request("GET", "/networks")[1]:
         network = engine.request("GET", f"/networks/{listed['Id']}")[1]
-        ports = Path(f"/sys/class/net/sw{network['Id'][:8]}/brif")
-        attached = len(list(ports.iterdir())) if ports.is_dir() else 0
         if network["Driver"] == "bridge":
+            attached = len(devices_on(engine, f"sw{network['Id'][:8]}"))
             found[f"devices on {network['Name']}"] = attached - len(network["Containers"] or {})
     return {kind: what for kind, what in found.items() if what}
+
+
+def devices_on(engine: EngineProcess, bridge: str) -> list[str]:
+    """Names of what is plugged in there, in the network that the engine is in."""
+    shown = subprocess.run(
+        ["nsenter", "-t", str(engine.pid), "-n", "ip", "-j", "link", "show", "master", bridge],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return [str(one["ifname"]) for one in json.loads(shown.stdout or "[]") if one]
 
 
 def processes(engine: EngineProcess) -> set[int]:

@@ -15,8 +15,10 @@ import pytest
 from tests.embedded.api.faults import TAGS, Known, check, clear, settled, working
 from tests.embedded.api.test_leftovers import owned
 from tests.embedded.api.test_survival import inspect, parent_of, run, state, until
+from tests.embedded.conftest import started, users_engine
 from tests.embedded.engine_process import EngineProcess
 from tests.embedded.images.conftest import docker_archive, opened, tar_of
+from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.peers import IMAGE
 from tests.support.registry import running_registry
 from tests.support.rounds import chance, rounds
@@ -35,6 +37,20 @@ MOMENTS: dict[tuple[str, ...], float] = {
     ALL: 1.5,
 }
 """What clients do side by side, and the seconds within which the engine is killed."""
+
+
+@pytest.fixture(params=["root", "user"])
+def own_engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
+    """An engine for one test alone: root's, and an ordinary user's with control groups of its own."""
+    if request.param == "user":
+        yield from users_engine(request)
+    else:
+        yield from started(EngineProcess())
+
+
+def times(engine: EngineProcess, few: int) -> int:
+    """How often; the ordinary user's engine is the same but for what is around it, so that once says the most."""
+    return rounds(1 if isinstance(engine, UserEngine) else few)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +74,17 @@ async def _publish(address: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("verbs", MOMENTS, ids=lambda verbs: "all" if verbs == ALL else verbs[0])
 def test_killed_at_any_moment_of(own_engine: EngineProcess, registry: str, verbs: tuple[str, ...]) -> None:
+    longest = MOMENTS[verbs]
+    if isinstance(own_engine, UserEngine):  # whose network has a loopback of its own: no registry is there
+        verbs = tuple(verb for verb in verbs if verb != "pull")
+    if not verbs:
+        pytest.skip("pulls are the same for every user, and the test's registry is on root's loopback")
     moments = chance()
     instance = own_engine.request("GET", "/info")[1]["ID"]
-    for number in range(rounds(3)):
+    for number in range(times(own_engine, 3)):
         known = Known()
         threads = working(own_engine, known, *verbs, registry=registry)
-        time.sleep(moments.uniform(0.01, MOMENTS[verbs]))
+        time.sleep(moments.uniform(0.01, longest))
         own_engine.kill()
         for thread in threads:
             thread.join()
@@ -79,7 +100,7 @@ def test_killed_at_any_moment_of(own_engine: EngineProcess, registry: str, verbs
 def test_monitors_killed_at_any_moment(own_engine: EngineProcess) -> None:
     """A third of the time the engine is killed as well: whoever comes back knows the container has ended."""
     moments = chance()
-    for number in range(rounds(6)):
+    for number in range(times(own_engine, 6)):
         name, again = f"m{number}", f"r{number}"
         run(own_engine, name, "sh", "-c", "while :; do echo x; sleep 0.01; done")
         run(own_engine, again, "sleep", "99", RestartPolicy={"Name": "always"})

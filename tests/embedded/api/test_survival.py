@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
+from contextlib import closing, suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.embedded.builder.conftest import tar_of
 from tests.embedded.engine_process import EngineClient, EngineProcess
 from tests.peers import IMAGE
 
@@ -270,3 +273,70 @@ def test_killed_while_creating_and_starting_it_comes_back_consistent(own_engine:
     for key in listed:
         assert own_engine.request("DELETE", f"/containers/{key}?force=1")[0] == 204
     assert json.dumps(own_engine.request("GET", "/containers/json?all=1")[1]) == "[]"
+
+
+def test_an_anonymous_volume_of_a_creation_cut_off_is_gone(own_engine: EngineProcess) -> None:
+    """Named ones stay, as Docker has it, and so do those that a container has or that a client asked for."""
+    many = [f"RUN mkdir -p /data/{n} && seq 3000 | (cd /data/{n} && xargs touch)" for n in range(3)]
+    text = "\n".join([f"FROM {IMAGE}", *many])
+    context = tar_of({"Dockerfile": text})
+    assert b"Successfully tagged" in own_engine.request("POST", "/build?t=many", raw=context)[1]
+    run(own_engine, "owner", "sleep", "99", Binds=["/small"])
+    kept = {
+        inspect(own_engine, "owner")["Mounts"][0]["Name"],
+        own_engine.request("POST", "/volumes/create", {})[1]["Name"],
+        "named",
+    }
+
+    def create() -> None:
+        body = {"Image": "many", "HostConfig": {"Binds": ["named:/named", "/empty", "/data"]}}
+        with suppress(OSError, HTTPException):
+            own_engine.request("POST", "/containers/create?name=cut-off", body)
+
+    creating = threading.Thread(target=create)
+    creating.start()
+    until(lambda: any((own_engine.state_dir / "volumes").glob("*/filling")))
+    own_engine.kill()
+    creating.join()
+    assert len(list((own_engine.state_dir / "volumes").iterdir())) == len(kept) + 2
+    own_engine.start()
+    assert {one["Name"] for one in own_engine.request("GET", "/volumes")[1]["Volumes"]} == kept
+    assert {path.name for path in (own_engine.state_dir / "volumes").iterdir()} == kept
+    assert own_engine.request("GET", "/containers/cut-off/json")[0] == 404
+    # What the container had stays when it goes, also after another engine's start.
+    own_engine.kill()
+    own_engine.start()
+    assert own_engine.request("DELETE", "/containers/owner?force=1")[0] == 204
+    own_engine.kill()
+    own_engine.start()
+    assert {one["Name"] for one in own_engine.request("GET", "/volumes")[1]["Volumes"]} == kept
+
+
+def test_a_removal_with_its_volumes_is_brought_to_its_end(own_engine: EngineProcess) -> None:
+    run(own_engine, "first", "true", Binds=["/own", "named:/named"])
+    volume = next(one["Name"] for one in inspect(own_engine, "first")["Mounts"] if one["Name"] != "named")
+    run(own_engine, "second", "true", VolumesFrom=["first"])
+    (own_engine.state_dir / "volumes" / volume / "_data" / "file").write_text("x")
+    own_engine.kill()
+    with closing(sqlite3.connect(own_engine.state_dir / "engine.db")) as database, database:
+        # As a kill leaves it that comes between the first step and the last.
+        database.execute(
+            "UPDATE volumes SET data = json_set(data, '$.pending', json('true')) WHERE name = ?", [volume]
+        )
+        database.execute(
+            "UPDATE containers SET data = json_set(data, '$.status', 'removing') WHERE name = 'first'"
+        )
+    own_engine.start()
+    assert own_engine.request("GET", "/containers/first/json")[0] == 404
+    assert own_engine.request("GET", f"/volumes/{volume}")[0] == 200, "another container has it"
+    with closing(sqlite3.connect(own_engine.state_dir / "engine.db")) as database, database:
+        database.execute(
+            "UPDATE volumes SET data = json_set(data, '$.pending', json('true')) WHERE name = ?", [volume]
+        )
+        database.execute(
+            "UPDATE containers SET data = json_set(data, '$.status', 'removing') WHERE name = 'second'"
+        )
+    own_engine.kill()
+    own_engine.start()
+    assert [one["Name"] for one in own_engine.request("GET", "/volumes")[1]["Volumes"]] == ["named"]
+    assert [path.name for path in (own_engine.state_dir / "volumes").iterdir()] == ["named"]

@@ -29,15 +29,15 @@ def root(tmp_path: Path) -> Rootfs:
 @pytest.mark.parametrize(
     ("user", "expected"),
     [
-        ("", (0, 0, (), "/root")),
-        ("root", (0, 0, (), "/root")),
-        ("app", (1000, 1001, (2000, 3000), "/home/app")),
-        ("1000", (1000, 1001, (2000, 3000), "/home/app")),
-        ("app:logs", (1000, 2000, (), "/home/app")),
-        ("app:7", (1000, 7, (), "/home/app")),
-        ("4242", (4242, 0, (), "/")),
-        ("4242:4343", (4242, 4343, (), "/")),
-        (":logs", (0, 2000, (), "/root")),
+        ("", (0, 0, (0,), "/root")),
+        ("root", (0, 0, (0,), "/root")),
+        ("app", (1000, 1001, (1001, 2000, 3000), "/home/app")),
+        ("1000", (1000, 1001, (1001, 2000, 3000), "/home/app")),
+        ("app:logs", (1000, 2000, (2000,), "/home/app")),
+        ("app:7", (1000, 7, (7,), "/home/app")),
+        ("4242", (4242, 0, (0,), "/")),
+        ("4242:4343", (4242, 4343, (4343,), "/")),
+        (":logs", (0, 2000, (2000,), "/root")),
     ],
 )
 def test_identity(root: Rootfs, user: str, expected: tuple[int, int, tuple[int, ...], str]) -> None:
@@ -60,7 +60,12 @@ def test_unknown_names_fail_with_dockers_words(root: Rootfs, user: str, text: st
 
 
 def test_additional_groups_are_added(root: Rootfs) -> None:
-    assert resolve_user(root, "app", additional_groups=("more", "5000")).groups == (2000, 3000, 5000)
+    assert resolve_user(root, "app", additional_groups=("more", "5000")).groups == (
+        1001,
+        2000,
+        3000,
+        5000,
+    )
 
 
 def test_upper_layer_wins(root: Rootfs) -> None:

@@ -12,16 +12,26 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.embedded.engine_process import SOURCE, EngineProcess
+from tests.support.cli import Stackwright
 
 TUN = Path("/dev/net/tun")
-
+_PASSED_ON = (
+    "PATH",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "CURL_CA_BUNDLE",
+)
+"""Besides proxies: what a person behind a company's gateway has in the environment."""
 
 _NUMBERS = itertools.count()
 
@@ -79,9 +89,15 @@ class UserEngine(EngineProcess):
     """The engine, run by an Account. `programs`: what it finds in PATH besides the usual; None: all that is there."""
 
     def __init__(
-        self, account: Account, *, hidden: tuple[str, ...] = (), cgroups: Sequence[Path] = ()
+        self,
+        account: Account,
+        *,
+        hidden: tuple[str, ...] = (),
+        cgroups: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
+        self._environment = dict(environment or {})
         self.account = account
         self._cgroups = tuple(cgroups)
         self._path = os.environ["PATH"]
@@ -109,6 +125,7 @@ class UserEngine(EngineProcess):
             "PYTHONPATH": ":".join([str(SOURCE), *packages]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
+            **self._environment,
         }
         groups = self._cgroups
 
@@ -129,6 +146,44 @@ class UserEngine(EngineProcess):
     def words(self) -> str:
         """What it has logged."""
         return self.log.read_text()
+
+
+@dataclass
+class UserStackwright(Stackwright):
+    """The `stackwright` command as an Account types it, with control groups where `cgroups` are given."""
+
+    account: Account = field(kw_only=True)
+    cgroups: Sequence[Path] = ()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {
+            key: value for key, value in os.environ.items() if key in _PASSED_ON or "proxy" in key.lower()
+        }
+        packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        return {
+            **kept,
+            "HOME": str(self.root / "home"),
+            "PYTHONPATH": ":".join([str(SOURCE), *packages]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LC_ALL": "C.UTF-8",
+            "STACKWRIGHT_STATE_DIR": str(self.root / "state"),
+            "STACKWRIGHT_SOCKET": str(self.socket),
+            **self.environment,
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        join = 'for group in $0; do echo $$ > "$group/cgroup.procs"; done; exec "$@"'
+        return [
+            "sh", "-c", join, " ".join(map(str, self.cgroups)),
+            str(shutil.which("setpriv")), f"--reuid={self.account.uid}", f"--regid={self.account.gid}", "--clear-groups",
+            interpreter(), "-m", "stackwright.cli.main", "--engine", "embedded", *arguments,
+        ]  # fmt: skip
+
+    def give(self) -> None:
+        """Make everything in the folder the user's own."""
+        (self.root / "home").mkdir(exist_ok=True)
+        _run("chown", "-R", f"{self.account.uid}:{self.account.gid}", str(self.root))
 
 
 @contextmanager

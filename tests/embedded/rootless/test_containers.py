@@ -55,6 +55,12 @@ def test_root_inside_is_the_user_outside(engine: UserEngine) -> None:
     engine.docker("rm", "-f", name)
 
 
+def test_the_hosts_processes_are_seen_where_asked_for(engine: UserEngine) -> None:
+    script = "cat /proc/1/comm; ls /proc | grep -x $0; grep -c ' /proc/sys .* ro,' /proc/self/mounts"
+    shown = engine.docker("run", "--rm", "--pid", "host", IMAGE, "sh", "-c", script, str(engine.pid)).stdout
+    assert shown.split() == [*Path("/proc/1/comm").read_text().split(), str(engine.pid), "1"]
+
+
 def test_other_users_inside_are_subordinate_ids_outside(engine: UserEngine) -> None:
     name = engine.docker("run", "-d", "--user", "33:34", IMAGE, "sleep", "60").stdout.strip()
     pid = int(engine.docker("inspect", "-f", "{{.State.Pid}}", name).stdout)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from stackwright.embedded.errors import BadParameter
+from stackwright.embedded.errors import BadParameter, Unavailable
 from stackwright.embedded.lifecycle.config import convert
 
 T = TypeVar("T")
@@ -21,12 +22,52 @@ _FALSE = {"", "0", "no", "false", "none"}
 
 
 @dataclass(slots=True)
+class Bodies:
+    """What all requests under way may take of time and memory with what they send.
+
+    `within`: seconds for a small body, whole; an upload may pause five times as long between two pieces.
+    """
+
+    within: float = SLOWEST_BODY
+    most: int = 16 * MAX_BODY
+    held: int = 0
+    """Bytes of small bodies in memory now."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds."""
+        return 5 * self.within
+
+    @contextmanager
+    def holding(self) -> Iterator[Callable[[int], None]]:
+        """Count bytes while a body is being read. What it yields raises BadParameter, Unavailable for too many."""
+        own = 0
+
+        def more(size: int) -> None:
+            nonlocal own
+            own += size
+            self.held += size
+            if own > MAX_BODY:
+                raise BadParameter(f"request body too large: the limit is {MAX_BODY} bytes")
+            if self.held > self.most:
+                raise Unavailable(
+                    f"other requests that have not come to their end hold {self.most} bytes: try again"
+                )
+
+        try:
+            yield more
+        finally:
+            self.held -= own
+
+
+@dataclass(slots=True)
 class Call:
     """`path` are the pattern's parameters; `version` what the client negotiated."""
 
     request: web.BaseRequest
     path: Mapping[str, str]
     version: tuple[int, int]
+    bodies: Bodies
     answering: bool = False
     """Whether a part of the answer is on its way: from then on there is no other answer."""
 
@@ -93,22 +134,32 @@ class Call:
         return convert(await self.json_object(), kind)
 
     async def body(self) -> bytes:
-        """A small body, whole."""
-        chunks, size = [], 0
+        """A small body, whole. Raises BadParameter when it is too large or too slow."""
+        chunks = []
         try:
-            async with asyncio.timeout(SLOWEST_BODY):
-                async for chunk in self.request.content.iter_any():
-                    size += len(chunk)
-                    if size > MAX_BODY:
-                        raise BadParameter(f"request body too large: the limit is {MAX_BODY} bytes")
-                    chunks.append(chunk)
+            with self.bodies.holding() as more:
+                async with asyncio.timeout(self.bodies.within):
+                    async for chunk in self.request.content.iter_any():
+                        more(len(chunk))
+                        chunks.append(chunk)
         except TimeoutError:
             raise BadParameter("the request's body did not arrive in time") from None
         return b"".join(chunks)
 
-    def stream(self) -> AsyncIterator[bytes]:
-        """A large body (archives), piece by piece."""
-        return self.request.content.iter_any()
+    async def stream(self) -> AsyncIterator[bytes]:
+        """A large body (archives), piece by piece; takes as long as it goes on coming. Raises BadParameter."""
+        pieces = self.request.content.iter_any()
+        while True:
+            try:
+                async with asyncio.timeout(self.bodies.pause):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise BadParameter(
+                    f"the request's body stalled: nothing came for {self.bodies.pause:g} seconds"
+                ) from None
+            yield piece
 
 
 def answer(value: Any, status: int = 200) -> web.Response:

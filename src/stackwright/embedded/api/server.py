@@ -8,7 +8,7 @@ import platform
 import msgspec
 from aiohttp import web
 
-from stackwright.embedded.api.call import Call
+from stackwright.embedded.api.call import Bodies, Call
 from stackwright.embedded.api.refusals import explained
 from stackwright.embedded.api.routing import NEWEST, Route, Router, split_version
 from stackwright.embedded.errors import EngineError, NotModified
@@ -44,10 +44,11 @@ def http_server(dispatcher: Dispatcher, *, headers_within: float = HEADERS_WITHI
 class Dispatcher:
     """The handler given to aiohttp's low-level server."""
 
-    def __init__(self, router: Router, tasks: Tasks, activity: Activity) -> None:
+    def __init__(self, router: Router, tasks: Tasks, activity: Activity, bodies: Bodies) -> None:
         self._router = router
         self._tasks = tasks
         self._activity = activity
+        self._bodies = bodies
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Never raises but for cancellation."""
@@ -58,7 +59,7 @@ class Dispatcher:
             except EngineError as error:
                 response: web.StreamResponse = refusal(error.message, error.status)
             else:
-                call = Call(request, parameters, version)
+                call = Call(request, parameters, version, self._bodies)
                 if route.follows:
                     response = await respond(route, call)
                 else:

@@ -4,6 +4,7 @@ ContainerList)."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from stackwright.embedded.lifecycle.config import EndpointSettings, as_words, to
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.machine import UP, Status
 from stackwright.embedded.lifecycle.record import Container, HealthRecord, MountPoint
+from stackwright.embedded.lifecycle.specs import hidden_paths
 
 _NO_ADDRESSES = {
     "NetworkID": "",
@@ -59,7 +61,7 @@ def inspect_container(engine: Engine, container: Container, *, size: bool = Fals
         "Mounts": [
             mount_point(mount) for mount in container.mounts if mount.kind != "tmpfs" or mount.options
         ],
-        "Config": {**to_docker(config), "Hostname": engine.hostname(container)},
+        "Config": config_shape(container, engine.hostname(container)),
         "NetworkSettings": network_settings(engine, container),
     }
     if size:
@@ -104,26 +106,54 @@ def health(record: HealthRecord) -> dict[str, Any]:
     }
 
 
+_LEFT_OUT = (
+    ("ExposedPorts", "Healthcheck", "MacAddress", "NetworkDisabled", "Shell", "StopSignal", "StopTimeout"),
+    ("Annotations", "Init", "Mounts", "StorageOpt", "Sysctls", "Tmpfs"),
+)
+"""What Docker leaves out while it has nothing to say, of `Config` and of `HostConfig`."""
+_NULL = (
+    "Binds", "CapAdd", "CapDrop", "DeviceCgroupRules", "DeviceRequests", "ExtraHosts", "GroupAdd", "Links",
+    "SecurityOpt", "VolumesFrom",
+)  # fmt: skip
+"""Lists that are null in Docker while nobody has asked for anything."""
+
+
+def config_shape(container: Container, hostname: str) -> dict[str, Any]:
+    """`Config`."""
+    shape = {**to_docker(container.config), "Hostname": hostname}
+    if shape["Healthcheck"]:
+        shape["Healthcheck"] = {key: value for key, value in shape["Healthcheck"].items() if value}
+    shape["Volumes"] = shape["Volumes"] or None
+    return _without(shape, _LEFT_OUT[0])
+
+
+def _without(shape: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Without those of the names that say nothing. 0 seconds for `StopTimeout` and no `Init` do say something."""
+    said = {key: value for key, value in shape.items() if value or key not in names}
+    return said | {key: shape[key] for key in ("StopTimeout", "Init") if shape.get(key) is not None}
+
+
 def host_config(container: Container) -> dict[str, Any]:
     """`HostConfig` with the defaults that Docker fills in."""
     shape = to_docker(container.host_config)
+    host = container.host_config
+    if host.memory and not host.memory_swap:
+        shape["MemorySwap"] = 2 * host.memory
+    if host.memory_swappiness == -1:
+        shape["MemorySwappiness"] = None
+    masked, readonly = hidden_paths(host)
+    shape |= {
+        "CpuCount": 0, "CpuPercent": 0, "IOMaximumBandwidth": 0, "IOMaximumIOps": 0, "PidsLimit": host.pids_limit or None,
+        "MaskedPaths": masked or None, "ReadonlyPaths": readonly or None,
+    }  # fmt: skip
     shape["LogConfig"]["Type"] = shape["LogConfig"]["Type"] or "json-file"
     shape["RestartPolicy"]["Name"] = shape["RestartPolicy"]["Name"] or "no"
     shape["IpcMode"] = shape["IpcMode"] or "private"
     shape["CgroupnsMode"] = shape["CgroupnsMode"] or "private"
     shape["Runtime"] = shape["Runtime"] or "stackwright"
-    for name in (
-        "CapAdd",
-        "CapDrop",
-        "Binds",
-        "SecurityOpt",
-        "GroupAdd",
-        "ExtraHosts",
-        "VolumesFrom",
-        "Ulimits",
-    ):
+    for name in _NULL:
         shape[name] = shape[name] or None
-    return shape
+    return _without(shape, _LEFT_OUT[1])
 
 
 def mount_point(mount: MountPoint) -> dict[str, Any]:

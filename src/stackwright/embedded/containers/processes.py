@@ -11,6 +11,7 @@ from stackwright.embedded.kernel.process import stat_fields
 from .types import ProcessInfo
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _PTS_MAJORS = range(136, 144)
 
 
@@ -39,6 +40,8 @@ class ProcessTable:
             state=fields[0],
             start_time=self._boot + int(fields[19]) / _TICKS,
             cpu_time=(int(fields[11]) + int(fields[12])) / _TICKS,
+            virtual=int(fields[20]),
+            resident=int(fields[21]) * _PAGE,
             tty=_terminal(int(fields[4])),
             command=command or f"[{name}]",
         )

@@ -62,10 +62,14 @@ def open_sources(spec: ContainerSpec, group: Cgroup) -> Sources:
 
 def mount_early(spec: ContainerSpec, sources: Sources) -> None:
     """Make /proc and /sys while the host's are still in sight: to a user namespace the kernel gives only what it
-    sees already (mount_namespaces(7)). Nothing to do for root. Call in the container's own mount namespace.
+    sees already (mount_namespaces(7)), and none at all of the host's processes. Nothing to do for root. Call in the
+    container's own mount namespace.
     """
     if in_user_namespace():
-        sources.proc = _made_over("/proc", "proc", _QUIET)
+        if spec.namespaces.pid == "host":
+            sources.proc = k.open_tree("/proc", recursive=True)
+        else:
+            sources.proc = _made_over("/proc", "proc", _QUIET)
         sources.sys = _made_over("/sys", "sysfs", _QUIET | (0 if spec.privileged else k.MS_RDONLY))
 
 

@@ -101,5 +101,9 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the epoch."""
     cpu_time: float
     """Seconds of processor time used."""
+    virtual: int
+    """Bytes of address space."""
+    resident: int
+    """Bytes in memory."""
     tty: str
     command: str

@@ -47,7 +47,11 @@ def resolve_user(rootfs: Rootfs | Path, user: str, *, additional_groups: tuple[s
         supplementary = [entry.gid for entry in groups if account.name and account.name in entry.members]
     supplementary += [_gid(groups, entry) for entry in additional_groups]
     return User(
-        uid=account.uid, gid=gid, groups=tuple(dict.fromkeys(supplementary)), home=account.home or "/"
+        # The primary group among them: it must not be got rid of by setgroups(2) (CVE-2022-36109).
+        uid=account.uid,
+        gid=gid,
+        groups=tuple(dict.fromkeys((gid, *supplementary))),
+        home=account.home or "/",
     )
 
 

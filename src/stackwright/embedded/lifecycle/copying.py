@@ -70,7 +70,7 @@ class Copying:
         """GET /containers/{id}/archive: what the path is, and its archive, named by its last part."""
         found = await self.stat(container, path)
         view = await self._view(container)
-        name = "." if path.endswith(("/.", "/")) and stat.S_ISDIR(found.mode) else found.name
+        name = "." if posixpath.basename(path) == "." else found.name
 
         def produce(write: Callable[[bytes], None]) -> None:
             view.run(lambda: write_tree(absolute(path), name, write))
@@ -141,11 +141,16 @@ def absolute(path: str) -> str:
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
+def _names_content(path: str) -> bool:
+    """Whether a path, as `docker cp` takes it, means what is in a folder: it ends in a slash or a dot."""
+    return posixpath.basename(path) in ("", ".")
+
+
 def _stat(container: Container, path: str) -> PathStat:
     where = absolute(path)
     try:
-        # A trailing slash or dot asks for what a link leads to.
-        found = Path(where).stat() if path.endswith(("/", "/.")) else os.lstat(where)
+        # A trailing slash or dot asks for what a link leads to, which has to be a folder.
+        found = os.stat(f"{where}/") if _names_content(path) else os.lstat(where)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"Could not find the file {path} in container {container.id}") from None
     target = ""
@@ -157,7 +162,7 @@ def _stat(container: Container, path: str) -> PathStat:
 
 def _check_folder(container: Container, path: str) -> None:
     try:
-        found = Path(absolute(path)).stat()
+        found = os.stat(f"{absolute(path)}/" if _names_content(path) else absolute(path))  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"Could not find the file {path} in container {container.id}") from None
     if not stat.S_ISDIR(found.st_mode):

@@ -3,37 +3,29 @@ behind."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from stackwright.embedded.errors import BadParameter, Conflict
+from stackwright.embedded.errors import BadParameter, NotFound
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images.types import Image
-from stackwright.embedded.lifecycle.config import Config, CreateRequest, HostConfig, as_words
+from stackwright.embedded.lifecycle.acceptable import check_host_config
+from stackwright.embedded.lifecycle.config import Config, CreateRequest, HostConfig
 from stackwright.embedded.lifecycle.files import ContainerFiles, bind_source
 from stackwright.embedded.lifecycle.inherit import inherit
 from stackwright.embedded.lifecycle.mounts import parse_volumes_from, plan_mounts
 from stackwright.embedded.lifecycle.names import invent_name
 from stackwright.embedded.lifecycle.naming import network_mode
 from stackwright.embedded.lifecycle.ports import check_ports
-from stackwright.embedded.lifecycle.privileges import (
-    capabilities,
-    check_sysctls,
-    device_allowances,
-    security_options,
-)
 from stackwright.embedded.lifecycle.record import Container, MountPoint, now_ns
-from stackwright.embedded.lifecycle.restart import check_policy
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.signals import parse_signal
-from stackwright.embedded.lifecycle.specs import DEFAULT_SHM, log_config
+from stackwright.embedded.lifecycle.specs import DEFAULT_SHM
 from stackwright.embedded.lifecycle.supervisor import Supervisor
 from stackwright.embedded.lifecycle.wiring import Wiring
 from stackwright.embedded.snapshots.cloning import Clone
 from stackwright.embedded.snapshots.record import Snapshot
-
-_SMALLEST_MEMORY = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +69,10 @@ class Creator:
         config = inherit(request.config, image.run_config)
         warnings = check_host_config(host)
         check_ports(config.exposed_ports, host)
+        if config.working_dir and not config.working_dir.startswith("/"):
+            raise BadParameter(
+                f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
+            )
         if config.stop_signal:
             parse_signal(config.stop_signal)
         config.exposed_ports = {**config.exposed_ports, **{port: {} for port in host.port_bindings}}
@@ -106,10 +102,13 @@ class Creator:
         return Created(container, warnings)
 
     def _mounts(self, host: HostConfig, config: Config) -> list[MountPoint]:
-        inherited = [
-            (self._services.containers.get(source).mounts, mode)
-            for source, mode in map(parse_volumes_from, host.volumes_from)
-        ]
+        try:
+            inherited = [
+                (self._services.containers.get(source).mounts, mode)
+                for source, mode in map(parse_volumes_from, host.volumes_from)
+            ]
+        except NotFound as error:  # 404 would mean the image, which clients pull then
+            raise BadParameter(error.message) from error
         return plan_mounts(host, config.volumes, inherited)
 
     async def _write(self, container: Container, image: Image, frozen: Mapping[str, tuple[str, ...]]) -> None:
@@ -121,7 +120,8 @@ class Creator:
                     made.append(mount)
             # Another request may have taken the name while volumes were being filled.
             self._services.containers.check_name(container.name)
-            self._services.containers.add(container)
+            own = [mount.name for mount in made]
+            self._services.containers.add(container, partial(self._services.volumes.settle, own))
         except BaseException:
             await self._files.remove(container.id)
             for mount in made:
@@ -142,53 +142,10 @@ class Creator:
         anonymous = mount.anonymous and not mount.name
         content = frozen.get(mount.destination, ())
         volume = await volumes.create(
-            mount.name, frozen=content, snapshot=container.snapshot if content else ""
+            mount.name, frozen=content, snapshot=container.snapshot if content else "", pending=anonymous
         )
         mount.name, mount.source = volume.name, volume.mountpoint
         if not mount.no_copy and not mount.readonly and not mount.subpath:
             layers = (*services.frozen.folders(container.frozen), *services.images.lower_dirs(image))
             await volumes.populate(volume, layers, mount.destination)
         return anonymous
-
-
-def check_host_config(host: HostConfig) -> list[str]:
-    """Raise BadParameter for what cannot be carried out; return warnings for what will be ignored."""
-    check_policy(host.restart_policy, auto_remove=host.auto_remove)
-    capabilities(as_words(host.cap_add), as_words(host.cap_drop))
-    security_options(host.security_opt)
-    device_allowances(host.device_cgroup_rules)
-    check_sysctls(
-        host.sysctls,
-        own_network=network_mode(host) != "host",
-        own_ipc=host.ipc_mode != "host",
-        own_uts=host.uts_mode != "host",
-    )
-    log_config(host.log_config)
-    if 0 < host.memory < _SMALLEST_MEMORY:
-        raise BadParameter("Minimum memory limit allowed is 6MB")
-    if host.memory and host.memory_swap > 0 and host.memory_swap < host.memory:
-        raise BadParameter("Minimum memoryswap limit should be larger than memory limit, see usage")
-    if host.memory_swap > 0 and not host.memory:
-        raise BadParameter("You should always set the Memory limit when using Memoryswap limit, see usage")
-    cpus = os.cpu_count() or 1
-    if not 0 <= host.nano_cpus <= cpus * 10**9:
-        raise BadParameter(
-            f"range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"
-        )
-    if host.nano_cpus and (host.cpu_quota or host.cpu_period):
-        raise BadParameter("Conflicting options: Nano CPUs and CPU Quota/Period cannot both be set")
-    if host.shm_size < 0:
-        raise BadParameter("SHM size can not be less than 0")
-    if network_mode(host) in ("host", "none") and host.links:
-        raise Conflict("conflicting options: host type networking can't be used with links")
-    if host.device_requests:
-        raise BadParameter('could not select device driver "" with capabilities: [[gpu]]')
-    warnings = []
-    if network_mode(host) == "host" and host.port_bindings:
-        warnings.append("Published ports are discarded when using host network mode")
-    if host.oom_kill_disable and not host.memory:
-        warnings.append(
-            "OOM killer is disabled for the container, but no memory limit is set, this can result in the "
-            "system running out of resources."
-        )
-    return warnings

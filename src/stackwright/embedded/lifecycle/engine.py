@@ -35,7 +35,7 @@ class Engine:
         self.socket = socket
         self.stopping = asyncio.Event()
         self.files = ContainerFiles(services.state_dir, services.frozen)
-        self.wiring = Wiring(services)
+        self.wiring = Wiring(services, self.files)
         self.launcher = Launcher(services, self.files, self.wiring)
         self.supervisor = Supervisor(services, self.launcher, self.wiring, tasks)
         self.manager = Manager(services, self.supervisor, self.launcher, self.files)

@@ -93,6 +93,11 @@ class ContainerFiles:
         for name, text in contents.items():
             (self.directory(container_id) / name).write_text(text)
 
+    def identity(self, container_id: str, name: str) -> str:
+        """What is in one of them now; the container may have changed it. Empty where there is none."""
+        path = self.directory(container_id) / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
     def identity_mounts(self, owner_id: str, taken: set[str]) -> tuple[Mount, ...]:
         """Mounts of the identity files (of `owner_id`, which is another in `container:` mode)."""
         directory = self.directory(owner_id)

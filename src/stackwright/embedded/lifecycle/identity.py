@@ -25,9 +25,13 @@ def hosts_file(
     links: Sequence[tuple[str, str]] = (),
 ) -> str:
     """`addresses` are the container's own; `extra` and `links` are (address, names) rows."""
+    return _HOSTS_HEAD + hosts_rows([*extra, *links]) + own_rows(addresses, hostname, domainname)
+
+
+def own_rows(addresses: Sequence[str], hostname: str, domainname: str) -> str:
+    """The lines for a container's own addresses."""
     own = f"{hostname}.{domainname} {hostname}" if domainname else hostname
-    rows = [*extra, *links, *((address, own) for address in addresses)]
-    return _HOSTS_HEAD + hosts_rows(rows)
+    return hosts_rows([(address, own) for address in addresses])
 
 
 def hosts_rows(rows: Sequence[tuple[str, str]]) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
 from stackwright.embedded.containers.runtime import AttachStream, Running
-from stackwright.embedded.errors import BadParameter, Conflict, EngineError
+from stackwright.embedded.errors import BadParameter, Conflict, DiskFull, EngineError
+from stackwright.embedded.lifecycle.acceptable import check_host_config
 from stackwright.embedded.lifecycle.config import HostConfig, convert, to_docker
 from stackwright.embedded.lifecycle.files import ContainerFiles
 from stackwright.embedded.lifecycle.launcher import Launcher
 from stackwright.embedded.lifecycle.live import PendingAttach, Streams
 from stackwright.embedded.lifecycle.machine import UP, Status, check
 from stackwright.embedded.lifecycle.record import Container
-from stackwright.embedded.lifecycle.restart import check_policy
 from stackwright.embedded.lifecycle.services import Services
 from stackwright.embedded.lifecycle.signals import parse_signal, stop_signal
 from stackwright.embedded.lifecycle.specs import resources_of
@@ -97,8 +98,8 @@ class Manager:
 
     async def kill(self, container: Container, signal_name: str = "") -> None:
         """POST /containers/{id}/kill: the signal to its process 1, SIGKILL unless named."""
-        self._check("kill", container)
         number = parse_signal(signal_name or "KILL")
+        self._check("kill", container)
         if container.status == Status.RESTARTING:
             await self.stop(container)
             return
@@ -163,7 +164,7 @@ class Manager:
         host = convert({**before, **{k: v for k, v in wanted.items() if v not in ("", 0)}}, HostConfig)
         if "RestartPolicy" in wanted and not wanted["RestartPolicy"].get("Name"):
             host.restart_policy = container.host_config.restart_policy
-        check_policy(host.restart_policy, auto_remove=host.auto_remove)
+        check_host_config(host)
         async with self._supervisor.live(container).lock:
             running = self._supervisor.running(container)
             if running and resources_of(host) != resources_of(container.host_config):
@@ -277,16 +278,17 @@ class Manager:
         services = self._services
         live = self._supervisor.live(container)
         live.cancel_restart()
+        own = [m.name for m in container.mounts if volumes and m.anonymous and m.name]
+        with suppress(DiskFull):  # what makes room is not refused
+            services.volumes.settle(own, pending=True)
         container.status = Status.REMOVING
         services.containers.save(container)
         await self._files.remove(container.id)
         self._launcher.forget(container.id)
         services.containers.remove(container)
         await services.frozen.collect()
-        if volumes:
-            for mount in container.mounts:
-                if mount.anonymous and mount.name:
-                    await self._remove_volume(mount.name)
+        for name in own:
+            await self._remove_volume(name)
         self._supervisor.tell(container, "destroy")
         live.waiters.tell("removed", container.exit_code)
         live.waiters.tell("not-running", container.exit_code)
@@ -297,8 +299,8 @@ class Manager:
     async def _remove_volume(self, name: str) -> None:
         try:
             await self._services.volumes.remove(name)
-        except EngineError:
-            return  # used by another container (volumes-from): that one will remove it
+        except EngineError:  # used by another container (volumes-from): that one will remove it
+            self._services.volumes.settle([name])
 
 
 async def _send(running: Running, number: int) -> None:

@@ -71,7 +71,7 @@ def parse_bind(text: str) -> MountPoint:
         name="" if is_bind else source,
         driver="" if is_bind else "local",
         destination=_destination(destination),
-        mode=mode,
+        mode=mode if is_bind else mode or "z",  # as Docker shows it, SELinux or not
         propagation="rprivate" if is_bind else "",
     )
     for option in mode.split(",") if mode else ():
@@ -116,6 +116,10 @@ def from_mount(mount: MountConfig) -> MountPoint:
             options="create" if bind.get("CreateMountpoint") else "must-exist",
         )
     if mount.type == "volume":
+        if mount.read_only and not mount.source:
+            raise BadParameter(
+                'invalid mount config for type "volume": must not set ReadOnly mode when using anonymous volumes'
+            )
         volume = mount.volume_options or {}
         return MountPoint(
             kind="volume",

@@ -7,7 +7,14 @@ from pathlib import Path
 from stackwright.embedded.errors import NotFound
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig
-from stackwright.embedded.lifecycle.identity import RESOLVER, extra_hosts, hosts_file, hosts_rows, resolv_conf
+from stackwright.embedded.lifecycle.identity import (
+    RESOLVER,
+    extra_hosts,
+    hosts_file,
+    hosts_rows,
+    own_rows,
+    resolv_conf,
+)
 from stackwright.embedded.lifecycle.links import link_variables
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
@@ -57,7 +64,7 @@ class Naming:
                 else resolv_conf("", host.dns, host.dns_search, host.dns_options),
             }
         gateway = next((e.ipv4_gateway for _, e in reserved if e.ipv4_gateway), "127.0.0.1")
-        servers = [RESOLVER] if resolver else host.dns
+        named = any(network.resolves_names for network, _ in reserved)
         return {
             "hostname": hostname_of(container) + "\n",
             "hosts": hosts_file(
@@ -67,10 +74,22 @@ class Naming:
                 extra_hosts(host.extra_hosts, gateway),
                 self._link_rows(container),
             ),
-            "resolv.conf": resolv_conf(
-                _host_file("/etc/resolv.conf"), servers, host.dns_search, host.dns_options
-            ),
+            "resolv.conf": self.resolv_conf(host, resolver=resolver and (named or not host.dns)),
         }
+
+    def resolv_conf(self, host: HostConfig, *, resolver: bool) -> str:
+        """With the engine's resolver, or with the servers asked for, or else the host's.
+
+        As in Docker, a container that is on the default bridge alone, where there are no names to be found, asks
+        the servers of `--dns` itself.
+        """
+        servers = [RESOLVER] if resolver else host.dns
+        return resolv_conf(_host_file("/etc/resolv.conf"), servers, host.dns_search, host.dns_options)
+
+    def own_rows(self, container: Container, endpoint: Endpoint) -> str:
+        """Its lines in /etc/hosts for one of its networks."""
+        addresses = [address for address in (endpoint.ipv4, endpoint.ipv6) if address]
+        return own_rows(addresses, hostname_of(container), container.config.domainname)
 
     def link_variables(self, container: Container) -> dict[str, str]:
         """What links of the default bridge set in the environment, for those that run."""

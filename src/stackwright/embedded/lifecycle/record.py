@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -141,11 +141,13 @@ class Containers:
             )
         return name
 
-    def add(self, container: Container) -> None:
-        """Insert a new one; its name was checked."""
-        self._database.execute(
-            "INSERT INTO containers VALUES (?, ?, ?)", (container.id, container.name, encode(container))
-        )
+    def add(self, container: Container, along: Callable[[], None] = lambda: None) -> None:
+        """Insert a new one; its name was checked. What `along` writes is written with it or not at all."""
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO containers VALUES (?, ?, ?)", (container.id, container.name, encode(container))
+            )
+            along()
         self._remember(container)
 
     def save(self, container: Container) -> None:

@@ -22,6 +22,7 @@ async def recover(engine: Engine) -> None:
     """Adopt what runs, note what ended meanwhile, start what its policy wants started."""
     containers = engine.services.containers
     _finish_removals(engine)
+    engine.services.volumes.sweep()
     adopted: dict[str, Running] = {}
     ended: dict[str, ExitStatus] = {}
     for container in containers:

@@ -74,13 +74,22 @@ def hostname_of(container: Container) -> str:
     return container.config.hostname or short_id(container.id)
 
 
+def hidden_paths(host: HostConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What of /proc and /sys is masked, and what is read-only. Raises BadParameter."""
+    if host.privileged or security_options(host.security_opt).system_paths_unconfined:
+        return (), ()
+    masked, readonly = host.masked_paths, host.readonly_paths
+    return (
+        DEFAULT_MASKED_PATHS if masked is None else tuple(masked),
+        DEFAULT_READONLY_PATHS if readonly is None else tuple(readonly),
+    )
+
+
 def build_spec(container: Container, around: Surroundings) -> ContainerSpec:
     """Raises BadParameter for options that cannot be carried out."""
     host, config = container.host_config, container.config
     security = security_options(host.security_opt)
-    masked, readonly = host.masked_paths, host.readonly_paths
-    if security.system_paths_unconfined:
-        masked, readonly = [], []
+    masked, readonly = hidden_paths(host)
     return ContainerSpec(
         id=container.id,
         directory=str(around.directory),
@@ -110,8 +119,8 @@ def build_spec(container: Container, around: Surroundings) -> ContainerSpec:
         domainname=config.domainname,
         mounts=around.mounts,
         shm_size=host.shm_size or DEFAULT_SHM,
-        masked_paths=DEFAULT_MASKED_PATHS if masked is None else tuple(masked),
-        readonly_paths=DEFAULT_READONLY_PATHS if readonly is None else tuple(readonly),
+        masked_paths=masked,
+        readonly_paths=readonly,
         sysctls=tuple(host.sysctls.items()),
         devices=tuple(
             Device(

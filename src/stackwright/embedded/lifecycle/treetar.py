@@ -65,7 +65,7 @@ class _Writer:
             return
         with os.scandir(path) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-        prefix = name.rstrip(b"/") + b"/" if name.strip(b"/") else b""
+        prefix = name.rstrip(b"/") + b"/" if name else b""
         for entry in entries:
             try:
                 below = entry.stat(follow_symlinks=False)

@@ -10,6 +10,7 @@ from stackwright.embedded.containers.spec import DnsConfig, PortBinding
 from stackwright.embedded.errors import BadParameter, Conflict, EngineError, Forbidden, NotFound
 from stackwright.embedded.ids import short_id
 from stackwright.embedded.lifecycle.config import EndpointSettings, HostConfig, NetworkingConfig
+from stackwright.embedded.lifecycle.files import ContainerFiles
 from stackwright.embedded.lifecycle.naming import Naming, network_mode
 from stackwright.embedded.lifecycle.record import Container
 from stackwright.embedded.lifecycle.services import Services
@@ -36,8 +37,9 @@ class Wires:
 class Wiring:
     """Between the container manager and the network service."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, files: ContainerFiles) -> None:
         self._services = services
+        self._files = files
         self._networks = services.networks
         self._containers = services.containers
         self._naming = Naming(services)
@@ -151,10 +153,11 @@ class Wiring:
                     is_default = (
                         all(n.internal or n.driver == "null" for n in others) and not network.internal
                     )
-                    await self._networks.attach(endpoint, sandbox, ifname, is_default)
+                    endpoint = await self._networks.attach(endpoint, sandbox, ifname, is_default)
             except (EngineError, OSError):
                 await self._networks.release(endpoint)
                 raise
+            self._introduce(container, network, endpoint)
         container.endpoints = {
             **{n: s for n, s in container.endpoints.items() if self._networks.get(n).driver != "null"},
             network.name: settings,
@@ -173,12 +176,25 @@ class Wiring:
             if container.up:
                 with open_sandbox(container.pid) as sandbox:
                     await self._networks.detach(endpoint, sandbox)
+                hosts = self._files.identity(container.id, "hosts")
+                left = hosts.replace(self._naming.own_rows(container, endpoint), "")
+                self._files.write_identity(container.id, {"hosts": left})
             await self._networks.release(endpoint)
         container.endpoints = {n: s for n, s in container.endpoints.items() if n != network.name}
         if not container.endpoints:
             container.endpoints = {"none": EndpointSettings()}
         self._containers.save(container)
         self._tell("disconnect", network, container)
+
+    def _introduce(self, container: Container, network: Network, endpoint: Endpoint) -> None:
+        """Its files know of one network more, as in Docker: a row in hosts; the engine's resolver, if only now
+        there are names to be found and nobody has written another resolv.conf."""
+        files, host = self._files, container.host_config
+        hosts = files.identity(container.id, "hosts") + self._naming.own_rows(container, endpoint)
+        files.write_identity(container.id, {"hosts": hosts})
+        direct = self._naming.resolv_conf(host, resolver=False)
+        if network.resolves_names and files.identity(container.id, "resolv.conf") == direct:
+            files.write_identity(container.id, {"resolv.conf": self._naming.resolv_conf(host, resolver=True)})
 
     async def _allocate(self, container: Container, network: Network, settings: EndpointSettings) -> Endpoint:
         ipam = settings.ipam_config

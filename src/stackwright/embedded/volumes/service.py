@@ -54,6 +54,8 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """Frozen folders below its own content, topmost first."""
     snapshot: str = ""
     """What it was created from."""
+    pending: bool = False
+    """Made without a name for a container that is just being created, or removed with it: a kill takes it along."""
 
 
 class VolumeMount(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,10 +120,12 @@ class VolumeService:
         labels: Mapping[str, str] | None = None,
         frozen: Sequence[str] = (),
         snapshot: str = "",
+        pending: bool = False,
     ) -> Volume:
         """POST /volumes/create. An existing volume of that name is returned as it is; no name: an anonymous one.
 
-        `frozen`: the frozen folders that a new one starts from, topmost first, which the caller holds.
+        `frozen`: the frozen folders that a new one starts from, topmost first, which the caller holds. `pending`: an
+        anonymous one is for a container that is being created; unless `settle` follows, the next engine drops it.
         """
         if name in self._volumes:
             return self._volumes[name]
@@ -139,6 +143,7 @@ class VolumeService:
             anonymous=anonymous,
             frozen=tuple(frozen),
             snapshot=snapshot,
+            pending=pending and anonymous,
         )
         try:
             (self._folder(name) / "_data").mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -160,6 +165,21 @@ class VolumeService:
             await self.remove(name, force=True)
             raise
         return volume
+
+    def settle(self, names: Sequence[str], *, pending: bool = False) -> None:
+        """Whether these are on their way with their container: it exists now, or it begins to go."""
+        for name in names:
+            if name in self._volumes:
+                self._save(msgspec.structs.replace(self._volumes[name], pending=pending))
+
+    def sweep(self) -> None:
+        """Once the containers of an earlier engine are known: drop what came or went with one, cut off by a kill."""
+        for volume in [one for one in self._volumes.values() if one.pending]:
+            if self._users(volume.name):
+                self.settle([volume.name])
+                continue
+            trash = self._take_away(volume.name)
+            shutil.rmtree(trash, ignore_errors=True)
 
     def get(self, name: str) -> Volume:
         """NotFound "get x: no such volume"."""
@@ -194,15 +214,7 @@ class VolumeService:
             self._refuse_in_use(name)
             if name not in self._volumes:
                 return
-            trash = self._root / f"{_REMOVING}{new_id()[:16]}"
-            try:
-                layered.unmount(self._folder(name))
-                self._folder(name).rename(trash)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                raise EngineError(f"remove {name}: {error.strerror}") from error
-            self._forget(name)
+            trash = self._take_away(name)
         self._locks.pop(name, None)
         await asyncio.to_thread(shutil.rmtree, trash, ignore_errors=True)
         await self._frozen.collect()
@@ -385,6 +397,19 @@ class VolumeService:
         users = self._users(name)
         if users:
             raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
+
+    def _take_away(self, name: str) -> Path:
+        """Forget it; its folder, which is left to be removed."""
+        trash = self._root / f"{_REMOVING}{new_id()[:16]}"
+        try:
+            layered.unmount(self._folder(name))
+            self._folder(name).rename(trash)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise EngineError(f"remove {name}: {error.strerror}") from error
+        self._forget(name)
+        return trash
 
     def _forget(self, name: str) -> None:
         self._database.execute("DELETE FROM volumes WHERE name = ?", (name,))

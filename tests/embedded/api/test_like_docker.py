@@ -1,0 +1,135 @@
+"""What clients of Docker 28 type, compared on Docker Engine: requests that are refused, paths of `cp`, columns of `top`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.embedded.engine_process import EngineClient
+from tests.peers import IMAGE
+
+pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
+
+
+@pytest.fixture(scope="module")
+def sleeping(engine: EngineClient) -> Iterator[str]:
+    """A container that does nothing for long."""
+    engine.docker("run", "-d", "--name", "sleeping", "-v", "held:/held", IMAGE, "sleep", "1000")
+    yield "sleeping"
+    engine.docker("rm", "-f", "sleeping")
+    engine.docker("volume", "rm", "-f", "held")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--ipc", "bad"), "invalid ipc mode: bad"),
+        (("--isolation", "hyperv"), "linux only supports 'default'"),
+        (("--runtime", "nope"), "runtime"),
+        (("--storage-opt", "size=1G"), "supported only for overlay over xfs"),
+        (("--oom-score-adj", "3000"), "range for oom score adj is [-1000, 1000]"),
+        (("--cpuset-cpus", "999"), "requested cpus are not available - requested 999"),
+        (("-w", "relative"), "the working directory 'relative' is invalid"),
+        (("--volumes-from", "nope"), "no such container: nope"),
+        (("--mount", "type=volume,dst=/x,readonly"), "must not set readonly mode when using anonymous volumes"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_a_wish_that_cannot_be_carried_out_is_refused(
+    engine: EngineClient, options: tuple[str, ...], said: str
+) -> None:
+    refused = engine.docker("run", "--rm", *options, IMAGE, "true", check=False)
+    assert refused.returncode != 0
+    assert said in refused.stderr.lower() or said in refused.stderr
+    assert "Unable to find image" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-m", "4m"), "Minimum memory limit allowed is 6MB"),
+        (("--cpus", "999"), "ange of CPUs is from 0.01 to"),
+        (("--restart", "bad"), "invalid restart policy"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_an_update_is_judged_like_a_creation(
+    engine: EngineClient, sleeping: str, options: tuple[str, ...], said: str
+) -> None:
+    before = json.loads(engine.docker("inspect", sleeping).stdout)[0]["HostConfig"]
+    refused = engine.docker("update", *options, sleeping, check=False)
+    assert refused.returncode != 0 and said in refused.stderr
+    assert json.loads(engine.docker("inspect", sleeping).stdout)[0]["HostConfig"] == before
+
+
+def test_an_unknown_signal_is_said_to_be_one_whatever_the_container_does(engine: EngineClient) -> None:
+    made = engine.docker("create", IMAGE, "true").stdout.strip()
+    assert "invalid signal: bad" in engine.docker("kill", "-s", "BAD", made, check=False).stderr.lower()
+    engine.docker("rm", made)
+
+
+@pytest.mark.parametrize("user", ["", "user", "1000", "user:root"])
+def test_the_primary_group_is_among_the_groups(engine: EngineClient, user: str) -> None:
+    script = "id -g; grep Groups: /proc/self/status"
+    said = engine.docker("run", "--rm", "-u", user, "--group-add", "44", IMAGE, "sh", "-c", script).stdout
+    primary, *groups = said.replace("Groups:", "").split()
+    assert {primary, "44"} <= set(groups)
+
+
+def test_a_slash_behind_a_file_names_no_folder(engine: EngineClient, sleeping: str, tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("overwritten")
+    passwd = engine.docker("exec", sleeping, "cat", "/etc/passwd").stdout
+    for words in (
+        (str(tmp_path / "new"), f"{sleeping}:/etc/passwd/"),
+        (f"{sleeping}:/etc/passwd/", str(tmp_path)),
+    ):
+        assert engine.docker("cp", *words, check=False).returncode != 0
+    assert engine.docker("exec", sleeping, "cat", "/etc/passwd").stdout == passwd
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("path", ["/etc/.", "etc/.", "/etc/", "/etc"])
+def test_a_folder_is_copied_by_any_of_its_names(
+    engine: EngineClient, sleeping: str, tmp_path: Path, path: str
+) -> None:
+    engine.docker("cp", f"{sleeping}:{path}", str(tmp_path / "out"))
+    assert "root:x:0:0" in (tmp_path / "out" / "passwd").read_text()
+
+
+@pytest.mark.parametrize("path", [".", "/.", "/"])
+def test_the_whole_root_can_be_copied(engine: EngineClient, tmp_path: Path, path: str) -> None:
+    made = engine.docker("create", IMAGE, "true").stdout.strip()
+    engine.docker("cp", f"{made}:{path}", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "bin" / "busybox").stat().st_size > 100_000
+    engine.docker("rm", made)
+
+
+def test_top_has_the_columns_asked_for(engine: EngineClient, sleeping: str) -> None:
+    def titles(*arguments: str) -> list[str]:
+        return engine.docker("top", sleeping, *arguments).stdout.splitlines()[0].split()
+
+    assert titles() == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
+    assert (
+        titles("-eo", "pid,comm")
+        == titles("-o", "pid,comm")
+        == titles("-opid", "-ocomm")
+        == ["PID", "COMMAND"]
+    )
+    assert titles("-eo", "pid,rss,vsz,pcpu,pmem") == ["PID", "RSS", "VSZ", "%CPU", "%MEM"]
+    assert titles("aux") == [
+        "USER",
+        "PID",
+        "%CPU",
+        "%MEM",
+        "VSZ",
+        "RSS",
+        "TTY",
+        "STAT",
+        "START",
+        "TIME",
+        "COMMAND",
+    ]
+    row = engine.docker("top", sleeping, "-o", "pid,rss,vsz,comm").stdout.splitlines()[1].split()
+    assert 0 < int(row[1]) <= int(row[2]) and row[3] == "sleep"

@@ -14,6 +14,7 @@ from functools import partial
 from msgspec import Struct, field
 
 from stackwright.cli import boots, runlog, waterfall
+from stackwright.cli.asking import agreed
 from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
 from stackwright.cli.progress import Live, colourful, columns
@@ -91,8 +92,17 @@ class UpFlags(Struct, frozen=True, kw_only=True):
     def job(self, session: Session) -> Up:
         """The run that they ask for."""
         return Up(
-            session, self.options(), self.images(session), self.timeout, Timeline(begin=process_start())
+            session,
+            self.options(),
+            self.images(session),
+            self.timeout,
+            partial(self._agree, session),
+            Timeline(begin=process_start()),
         )
+
+    def _agree(self, session: Session, question: str) -> bool:
+        finish_progress(session)
+        return self.yes or agreed(question, "--yes")
 
 
 async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:

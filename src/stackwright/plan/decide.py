@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from stackwright.model.project import Project
 from stackwright.model.types import Service
@@ -37,6 +37,10 @@ class Wish(Struct, frozen=True):
     policy: Policy = "diverged"
     renewed: frozenset[str] = frozenset()
     """Services being recreated: who shares their namespaces follows, who asked for it restarts."""
+    stopped: str = ""
+    """Why its containers are stopped before (a network of theirs is made anew); empty when they are not."""
+    removed: str = ""
+    """Why its containers are removed before (a volume of theirs is made anew); empty when they are not."""
 
 
 def decide(
@@ -46,7 +50,7 @@ def decide(
 
     `image_id` is what the service's image is locally, empty while unknown (then it is not compared).
     """
-    every = observed.of(service.name)
+    every = [] if wish.removed else observed.of(service.name)
     unfinished = _unfinished(every)
     decisions = [
         Decision("remove", service.name, one.number, one.name, "left by an interrupted replacement", one)
@@ -66,7 +70,7 @@ def decide(
     for _ in range(len(existing), wish.scale):
         number += 1
         name = labels.container_name(project.name, service, number)
-        decisions.append(Decision("create", service.name, number, name, "not there yet"))
+        decisions.append(Decision("create", service.name, number, name, wish.removed or "not there yet"))
     return sorted(decisions, key=lambda decision: decision.number)
 
 
@@ -85,6 +89,9 @@ def _for_existing(project: Project, service: Service, one: Container, why: str, 
     if why:
         name = labels.container_name(project.name, service, one.number)
         return Decision("recreate", service.name, one.number, name, why, one)
+    if wish.stopped and one.running:
+        ended = structs.replace(one, state="exited")
+        return Decision("start", service.name, one.number, one.name, wish.stopped, ended)
     if one.state in ("running", "restarting"):
         for name, dependency in service.depends_on.items():
             if dependency.restart and name in wish.renewed:

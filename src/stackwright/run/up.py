@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -16,17 +17,22 @@ from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
-from stackwright.run import containers, prestart, readiness, resources, stopping
+from stackwright.plan.resources import changed_volumes, question
+from stackwright.run import containers, prestart, readiness, renewal, resources, stopping
 from stackwright.run.absence import GOES_ON
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
-from stackwright.run.session import Session, check_services, observe, place
+from stackwright.run.session import Session, check_services, check_strangers, observe, place
 from stackwright.run.session import containers as list_containers
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
+
+
+def _never(question: str) -> bool:
+    return False
 
 
 class Up(Struct):
@@ -39,6 +45,8 @@ class Up(Struct):
     options: UpOptions
     images: Images
     timeout: int | None = None
+    agree: Callable[[str], bool] = _never
+    """Asks whether something that loses data may be done."""
     timeline: Timeline = field(default_factory=Timeline)
     made: dict[str, dict[str, str]] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
@@ -64,6 +72,8 @@ class Up(Struct):
             raise Unsupported(refusal.message, hint=refusal.hint, place=where)
         wanted = {image_name(project.name, project.services[name]) for name in names}
         self._observed = await observe(session, wanted)
+        check_strangers(session, self._observed, names)
+        self._ask(names)
         self._wishes = graphs.wishes(project, self._observed, self.options, names)
         graph = graphs.up(project, self._observed, self.options)
         self._gates = {step.subject: step.reason for step in graph.values() if step.kind == "start"}
@@ -116,11 +126,31 @@ class Up(Struct):
     async def _perform(self, step: Step) -> None:
         await getattr(self, f"_{step.kind}")(step)
 
+    def _ask(self, names: list[str]) -> None:
+        """Find out which of the changed volumes may be made anew; the others are used as they are."""
+        project = self.session.project
+        changed = changed_volumes(project, self._observed, names)
+        agreed = {key for key in changed if self.agree(question(project, key))}
+        for key in changed.keys() - agreed:
+            name, why = project.volumes[key].name, changed[key]
+            self.session.emit(Note(f"volume {name} is used as it is, although {why}", warning=True))
+        self.options = structs.replace(self.options, renewed_volumes=frozenset(agreed))
+
     async def _network(self, step: Step) -> None:
-        await resources.create_network(self.session, step.subject)
+        name = self.session.project.networks[step.subject].name
+        if name not in self._observed.networks:
+            await resources.create_network(self.session, step.subject)
+            return
+        await renewal.network(self.session, step.subject, step.containers, self.timeout)
+        # Who is left alone otherwise goes on as before.
+        left = [one for one in step.containers if one.service in self.options.skip and one.running]
+        await together([partial(self.session.engine.start_container, one.id) for one in left])
 
     async def _volume(self, step: Step) -> None:
-        await resources.create_volume(self.session, step.subject)
+        if self.session.project.volumes[step.subject].name not in self._observed.volumes:
+            await resources.create_volume(self.session, step.subject)
+            return
+        await renewal.volume(self.session, step.subject, step.containers, self.timeout)
 
     async def _image(self, step: Step) -> None:
         service = self.session.project.services[step.subject]

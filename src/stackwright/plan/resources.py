@@ -162,9 +162,8 @@ def network_changes(seen: JSON, body: JSON) -> list[Change]:
     for key, path in (("EnableIPv6", "enable_ipv6"), ("EnableIPv4", "enable_ipv4")):
         if key in seen and key in body:
             found += _one(path, bool(seen[key]), body[key])
-    before, after = _pools(seen), _pools(body)
-    if after and before != after:  # where the model names none, the engine has chosen
-        found += _one("ipam", before, after)
+    if "IPAM" in body:  # where the model names no addresses, the engine has chosen
+        found += _one("ipam", _pools(seen), _pools(body))
     return sorted(found, key=lambda change: change.path)
 
 

@@ -81,7 +81,7 @@ def container_labels(
     oneoff: bool = False,
     environment_files: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """All labels of a container: the service's own, then ours."""
+    """All labels of a container: the service's own, then ours. A one-off container has the number 0, and no label of it."""
     labels = {
         **service.labels,
         PROJECT: project.name,
@@ -89,7 +89,7 @@ def container_labels(
         VERSION: COMPOSE_VERSION,
         WORKING_DIR: project.working_dir,
         CONFIG_FILES: ",".join(project.compose_files),
-        NUMBER: str(number),
+        **({NUMBER: str(number)} if number else {}),
         ONEOFF: "True" if oneoff else "False",
         CONFIG_HASH: project.config_hashes.get(service.name, ""),
         DEPENDS_ON: depends_on(service),

@@ -6,6 +6,7 @@ volumes are those of the model. Every decision carries its reason for people to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -83,6 +84,21 @@ def _unfinished(every: list[Container]) -> list[Container]:
         if labels.REPLACE in one.labels
         and labels.replaces(one.project, one.labels[labels.REPLACE]) & (names - {one.name})
     ]
+
+
+def lasting(found: Iterable[Container]) -> dict[str, str]:
+    """By service the id of its first container that stays: not of one whose replacement is already there."""
+    every = [one for one in found if not one.oneoff]
+    replaced = {
+        name
+        for one in _unfinished(every)
+        for name in labels.replaces(one.project, one.labels[labels.REPLACE]) - {one.name}
+    }
+    first: dict[str, str] = {}
+    for one in sorted(every, key=lambda one: one.number):
+        if one.name not in replaced:
+            first.setdefault(one.service, one.id)
+    return first
 
 
 def _for_existing(project: Project, service: Service, one: Container, why: str, wish: Wish) -> Decision:

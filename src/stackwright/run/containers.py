@@ -11,7 +11,7 @@ from stackwright.engine.errors import ApiError, Conflict, NotFound
 from stackwright.model.types import Service
 from stackwright.plan import container as bodies
 from stackwright.plan import labels, mounts
-from stackwright.plan.decide import Decision, shares
+from stackwright.plan.decide import Decision, lasting, shares
 from stackwright.plan.observed import Container
 from stackwright.run import inject, stopping
 from stackwright.run.errors import PortTaken, RunError
@@ -34,7 +34,7 @@ async def namespace_ids(session: Session, service: Service) -> dict[str, str]:
     if not wanted:
         return {}
     found = await containers(session.engine, session.project.name)
-    return {one.service: one.id for one in reversed(found) if one.service in wanted and not one.oneoff}
+    return {name: id for name, id in lasting(found).items() if name in wanted}
 
 
 async def create(

@@ -178,12 +178,17 @@ def is_one_shot(project: Project, name: str) -> bool:
     )
 
 
-def shares(service: Service) -> list[str]:
-    """Services whose containers must exist first: their namespaces or volumes are shared."""
-    found = [
+def namespaces(service: Service) -> list[str]:
+    """Services whose namespaces it shares."""
+    return [
         mode.removeprefix("service:")
         for mode in (service.network_mode, service.ipc, service.pid)
         if mode.startswith("service:")
     ]
+
+
+def shares(service: Service) -> list[str]:
+    """Services whose containers must exist first: their namespaces or volumes are shared."""
+    found = namespaces(service)
     found += [text.partition(":")[0] for text in service.volumes_from if not text.startswith("container:")]
     return list(dict.fromkeys(found))

@@ -18,7 +18,7 @@ from msgspec import Struct, field, structs
 
 from stackwright.model.project import Project
 from stackwright.plan import resources
-from stackwright.plan.decide import Decision, Policy, Wish, decide, shares
+from stackwright.plan.decide import Decision, Policy, Wish, decide, namespaces, shares
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Container, Observed
 
@@ -224,8 +224,16 @@ def _service_steps(
         if other in chosen
     ]
     gates += [f"start:{other}" for other in shares(service) if other in chosen]
+    # Before a container goes, those inside its namespaces do; for that their replacements must be there.
+    inside = [
+        f"converge:{other}"
+        for other in sorted(chosen - options.skip)
+        if name in namespaces(project.services[other]) and observed.of(name)
+    ]
     reason = "after " + ", ".join(map(_in_words, gates)) if gates else ""
-    steps.append(Step(f"start:{name}", "start", name, (f"converge:{name}", *gates), reason, decisions))
+    steps.append(
+        Step(f"start:{name}", "start", name, (f"converge:{name}", *gates, *inside), reason, decisions)
+    )
     conditions: dict[Condition, bool] = {}
     for other in chosen:
         dependency = project.services[other].depends_on.get(name)

@@ -153,12 +153,18 @@ async def _discard_leftover(session: Session, name: str) -> None:
     await _remove(session, name, force=True)
 
 
+async def set_aside(session: Session, old: Container, timeout: int | None) -> None:
+    """Stop and remove a container whose replacement is there; one that is gone already is no error."""
+    with suppress(NotFound):
+        await stopping.stop(session, old.id, old.name, timeout)
+        await session.engine.remove_container(old.id, force=True)
+
+
 async def swap(session: Session, decision: Decision, made: str, timeout: int | None) -> None:
     """Put a replacement into the place of the old container: stop and remove that, take its name."""
     old = decision.container
     assert old is not None
-    await stopping.stop(session, old.id, old.name, timeout)
-    await session.engine.remove_container(old.id, force=True)
+    await set_aside(session, old, timeout)
     await session.engine.rename_container(made, decision.name)
     session.emit(Progress(subject(decision.name), "Recreated", "done"))
 

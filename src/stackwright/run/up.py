@@ -12,7 +12,7 @@ from stackwright.engine.errors import EngineError, EngineGone, EngineUnavailable
 from stackwright.model.project import Project
 from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
-from stackwright.plan.decide import Decision, Wish, decide
+from stackwright.plan.decide import Decision, Wish, decide, namespaces
 from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
@@ -204,12 +204,24 @@ class Up(Struct):
 
     async def _swap(self, name: str) -> None:
         replaced = [one for one in self._decisions[name] if one.action == "recreate"]
+        if replaced:  # who is inside their namespaces goes first: not every engine removes them otherwise
+            inside = [one for other in self._sharers(name) for one in self._observed.of(other)]
+            await together([partial(containers.set_aside, self.session, one, self.timeout) for one in inside])
         await together(
             [
                 partial(containers.swap, self.session, one, self.made[name][one.name], self.timeout)
                 for one in replaced
             ]
         )
+
+    def _sharers(self, name: str) -> list[str]:
+        """Services of this run whose containers share namespaces with those of `name`, and follow them."""
+        return [
+            other
+            for other, decisions in self._decisions.items()
+            if name in namespaces(self.session.project.services[other])
+            and any(one.action == "recreate" for one in decisions)
+        ]
 
     async def _start(self, step: Step) -> None:
         name = step.subject

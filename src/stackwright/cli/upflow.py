@@ -15,9 +15,10 @@ from msgspec import Struct, field
 
 from stackwright.cli import boots, runlog, waterfall
 from stackwright.cli.asking import agreed
+from stackwright.cli.live import Live, screen
 from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
-from stackwright.cli.progress import Live, colourful, columns
+from stackwright.cli.progress import colourful
 from stackwright.engine.errors import ApiError, EngineError
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import UpOptions
@@ -149,7 +150,7 @@ def print_timeline(timeline: Timeline, draw: str) -> None:
     if draw == "json":
         sys.stderr.write(json.dumps({"timeline": waterfall.as_json(timeline)}) + "\n")
         return
-    text = waterfall.render(timeline, min(120, columns()))
+    text = waterfall.render(timeline, min(120, screen(sys.stderr).columns))
     if text:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

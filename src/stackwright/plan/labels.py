@@ -51,6 +51,21 @@ def container_name(project: str, service: Service, number: int) -> str:
     return service.container_name or joined(project, service.name, number)
 
 
+def service_named(project: Project, container: str) -> str:
+    """The service that a container of this name belongs to, by the rules of `container_name`; else empty.
+
+    >>> demo = Project(name="demo", working_dir="/demo")
+    >>> service_named(demo, "demo-my-api-2"), service_named(demo, "another")
+    ('my-api', '')
+    """
+    for service in project.services.values():
+        if service.container_name == container:
+            return service.name
+    own = joined(project.name, "")
+    name, _, number = container.removeprefix(own).rpartition(_Naming.separator)
+    return name if container.startswith(own) and number.isdigit() else ""
+
+
 def replaces(project: str, value: str) -> frozenset[str]:
     """Names of the container that a replacement with the label `REPLACE` of this value is made for.
 

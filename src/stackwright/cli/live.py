@@ -79,8 +79,9 @@ class Line:
         said = next((one.detail for one in (*failing, *members) if one.detail and one.state != "done"), "")
         if not failing and self.state == "done" and len(members) == 1:
             said = members[0].detail
-        drawn = bar(self.steps[0] - 1, self.steps[1]) if self.steps[1] and self.state == "working" else ""
-        return cut(f"{drawn} {said}".strip(), room)
+        if self.state == "working" and self.steps[1]:
+            return built(*self.steps, said, room)
+        return cut(said, room)
 
 
 class Layer:
@@ -192,7 +193,9 @@ class Live(Printer):
             shown.sort(key=lambda item: URGENCY[item[1].state])
             head += f" ({len(shown) - room} more)"
             shown = shown[:room]
-        width = max(len(name) for name, _ in shown)
+        # In a narrow terminal long names leave room for bars and reasons.
+        widest = max(size.columns // 3, size.columns - 60)
+        width = min(max(len(name) for name, _ in shown), max(NAME_AT_LEAST, widest))
         rows = [
             cut(head, size.columns),
             *(self._row(name, line, width, size.columns, still=everything) for name, line in shown),
@@ -253,6 +256,16 @@ def transferred(layers: list[Layer], room: int) -> str:
     forms = (f"{word}{bar(current, total, 20)} {size}", f"{word}{bar(current, total)} {share}",
              f"{bar(current, total)} {share}", share)  # fmt: skip
     return next((form for form in forms if len(form) <= room), "")
+
+
+def built(step: int, steps: int, said: str, room: int) -> str:
+    """How far a build is, and what it says, in `room` columns; `step` is the one that runs, from 1.
+
+    >>> built(3, 5, "compiling", 40), built(3, 5, "compiling", 15), built(3, 5, "compiling", 5)
+    ('[████░░░░░░] compiling', '[████░░░░░░] c…', '3/5')
+    """
+    drawn = bar(step - 1, steps)
+    return cut(f"{drawn} {said}".rstrip(), room) if len(drawn) <= room else cut(f"{step}/{steps}", room)
 
 
 def bar(current: int, total: int, width: int = 10) -> str:

@@ -198,7 +198,15 @@ async def start(session: Session, service: Service, container: str, name: str) -
                 hint="stop what listens there, or publish another port",
                 place=where,
             ) from error
-        raise RunError(f"service {service.name} cannot start: {error.message}", place=where) from error
+        # Docker Engine, killed between beginning a container and writing that down, never starts it again.
+        forgotten = low.startswith("task ") and low.endswith(": already exists")
+        raise RunError(
+            f"service {service.name} cannot start: {error.message}",
+            hint=f"the engine was killed while it started {name}; make it anew: up --force-recreate {service.name}"
+            if forgotten
+            else "",
+            place=where,
+        ) from error
     session.emit(Progress(subject(name), "Started", "done"))
 
 

@@ -21,7 +21,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +69,11 @@ def _why_not(programs: tuple[str, ...], packages: str) -> str | None:
 
 
 @contextmanager
-def running_dockerd(*more: str) -> Iterator[Peer]:
-    """Start a Docker Engine with everything of its own; end it and leave nothing. `more`: flags of dockerd."""
+def running_dockerd(*more: str, around: Callable[[str], str] = str) -> Iterator[Peer]:
+    """Start a Docker Engine with everything of its own; end it and leave nothing.
+
+    `more`: flags of dockerd; `around`: makes the command that runs it from dockerd's own.
+    """
     root = Path(tempfile.mkdtemp(prefix="sw-dockerd-"))
     group = f"swtest-{os.getpid()}-{root.name[-4:]}"
     flags = {
@@ -83,7 +86,7 @@ def running_dockerd(*more: str) -> Iterator[Peer]:
         "default-address-pool": "base=172.30.0.0/16,size=24",
     }
     words = ["dockerd", *(f"--{name}={value}" for name, value in flags.items()), *more]
-    with _in_namespaces(root, root / "docker.sock", shlex.join(words), group) as peer:
+    with _in_namespaces(root, root / "docker.sock", around(shlex.join(words)), group) as peer:
         yield peer
 
 

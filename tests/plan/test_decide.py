@@ -9,7 +9,7 @@ from tests.projects import project, sleeper
 
 from stackwright.model.project import Project
 from stackwright.plan import labels
-from stackwright.plan.decide import Decision, Wish, decide
+from stackwright.plan.decide import Decision, Wish, decide, lasting
 from stackwright.plan.observed import Container, Observed
 
 
@@ -159,3 +159,19 @@ def test_a_replacement_that_only_lacks_its_name_is_taken_up() -> None:
     made = container(demo, "web", name="web1_demo-web-1", state="created")
     made.labels[labels.REPLACE] = "demo-web-1"
     assert actions(decisions(demo, [made])) == ["start web1_demo-web-1"]
+
+
+@pytest.mark.parametrize("prefix", ["0123456789ab", "ffffffffffff"])  # before and after the project's name
+def test_a_namespace_is_shared_with_the_replacement_whatever_its_name_for_now(prefix: str) -> None:
+    demo = project("demo", web=sleeper())
+    old = container(demo, "web", id="old")
+    new = container(
+        demo,
+        "web",
+        id="new",
+        name=f"{prefix}_demo-web-1",
+        labels={**old.labels, labels.REPLACE: "web-1"},
+    )
+    for found in ((old, new), (new, old)):
+        assert lasting(found) == {"web": "new"}
+    assert lasting([old]) == {"web": "old"}

@@ -149,6 +149,6 @@ def run_command(
 
     async def main() -> int:
         async with session(options, project, quiet=quiet) as opened:
-            return await oneoff.run(opened, service, wanted)
+            return await oneoff.run(opened, service, wanted, click.echo)
 
     return run(main)

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from stackwright.cli import waterfall
 from stackwright.cli.flags import GlobalOptions
+from stackwright.cli.live import screen
 from stackwright.cli.opening import load_or_name
-from stackwright.cli.progress import columns
 from stackwright.cli.runlog import Run, recall
 from stackwright.cli.tables import ago, write_table
 
@@ -101,7 +101,7 @@ def _value(number: int, run: Run) -> dict[str, object]:
 
 
 def _details(run: Run) -> str:
-    text = waterfall.render(run.timeline(), min(120, columns()))
+    text = waterfall.render(run.timeline(), min(120, screen(sys.stderr).columns))
     failed = f"It failed: {run.failed}\n" if run.failed else ""
     return f"{ago(run.when)}, on {run.engine or 'an unknown engine'}\n{failed}{text}\n"
 

@@ -98,6 +98,7 @@ def rm(
     options: GlobalOptions, services: tuple[str, ...], force: bool, stop_first: bool, volumes: bool
 ) -> int:
     """Remove stopped service containers."""
+    from stackwright.cli.asking import agreed
     from stackwright.run import lifecycle as runs
     from stackwright.run.containers import remove
     from stackwright.run.executor import together
@@ -116,7 +117,7 @@ def rm(
             names = ", ".join(one.name for one in stopped)
             if force or opened.dry:
                 sys.stdout.write(f"Going to remove {names}\n")
-            elif not _agreed(f"Going to remove {names}\nAre you sure?"):
+            elif not agreed(f"Going to remove {names}\nAre you sure?", "--force"):
                 return 0
             await together(
                 [partial(remove, opened, one, volumes=volumes, force=False) for one in stopped],
@@ -125,14 +126,6 @@ def rm(
         return 0
 
     return run(main)
-
-
-def _agreed(question: str) -> bool:
-    # Without a terminal nobody can be asked; docker compose takes that for a no as well.
-    if not sys.stdin.isatty():
-        sys.stderr.write(f"{question} [yN] no (use --force)\n")
-        return False
-    return click.confirm(question, err=True)
 
 
 @click.command()
@@ -207,11 +200,12 @@ def create(
         remove_orphans=remove_orphans,
         scale=parse_scale(scale),
         no_start=True,
+        yes=yes,
     )
     if options.dry_run:
         from stackwright.cli.planning import show_plan
 
-        return show_plan(options, project, flags.options(), flags.images)
+        return show_plan(options, project, flags)
 
     async def main() -> int:
         async with session(options, project, announce=True, change=True) as opened:

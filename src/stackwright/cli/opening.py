@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import click
@@ -16,6 +17,7 @@ from stackwright.cli.progress import Printer, printer
 from stackwright.engine.discover import choose, connect
 from stackwright.model.errors import ModelErrors
 from stackwright.model.project import Project
+from stackwright.plan.labels import service_named
 from stackwright.run.events import Note, Sink
 from stackwright.run.session import ImageSource, Session
 
@@ -80,7 +82,8 @@ async def session(
     environ = {**project.environment} or dict(os.environ)
     _apply(options, environ)
     progress = options.progress if options.progress != "auto" else environ.get("COMPOSE_PROGRESS") or "auto"
-    with printer("quiet" if quiet and not options.dry_run else progress, options.ansi) as show:
+    shown = "quiet" if quiet and not options.dry_run else progress
+    with printer(shown, options.ansi, partial(service_named, project)) as show:
         client = await connect(choice)
         emit: Sink = show
         if options.dry_run:

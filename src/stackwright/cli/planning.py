@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +16,12 @@ from stackwright.cli.up import parse_scale
 from stackwright.model.project import Project
 from stackwright.plan.changes import Change
 from stackwright.plan.graph import UpOptions
-from stackwright.run.images import Images
 from stackwright.run.planning import Planned
 from stackwright.run.planning import plan as make_plan
 from stackwright.run.session import Session
+
+if TYPE_CHECKING:
+    from stackwright.cli.upflow import UpFlags
 
 SIGNS = {
     "create": "+",
@@ -30,8 +32,8 @@ SIGNS = {
     "start": "~",
     "remove": "-",
 }
-SIGNS |= {"keep": "=", "missing": "!"}
-COLOURS = {"+": "32", "~": "33", "-": "31", "=": "2", "!": "31"}
+SIGNS |= {"keep": "=", "missing": "!", "ask": "?"}
+COLOURS = {"+": "32", "~": "33", "-": "31", "=": "2", "!": "31", "?": "33"}
 CHANGED = 2
 """The exit code of `--exit-code` when something would change."""
 
@@ -50,6 +52,7 @@ CHANGED = 2
 @click.option("--always-recreate-deps", is_flag=True, help="As with up --always-recreate-deps")
 @click.option("--no-deps", is_flag=True, help="As with up --no-deps")
 @click.option("--remove-orphans", is_flag=True, help="As with up --remove-orphans")
+@click.option("-y", "--yes", is_flag=True, help="As with up --yes: changed volumes are made anew")
 @click.option("--scale", multiple=True, metavar="SERVICE=NUM", help="As with up --scale")
 @click.pass_obj
 def plan(
@@ -75,19 +78,19 @@ def plan(
     flags = UpFlags(
         services=services, build=build, no_build=no_build, pull=pull, scale=parse_scale(scale), **policy
     )
-    return show_plan(options, project, flags.options(), flags.images, form=form, tell=tell)
+    return show_plan(options, project, flags, form=form, tell=tell)
 
 
 def show_plan(
     options: GlobalOptions,
     project: Project,
-    wanted: UpOptions,
-    images: Any,
+    flags: UpFlags,
     *,
     form: str = "text",
     tell: bool = False,
 ) -> int:
-    """Make the plan and print it; `images` makes the `Images` of a session."""
+    """Make the plan of an `up` with these flags and print it."""
+    wanted = flags.options()
 
     async def main() -> int:
         asked = GlobalOptions()
@@ -95,8 +98,7 @@ def show_plan(
             setattr(asked, name, getattr(options, name))
         asked.dry_run = False  # a plan only looks: its lines need no mark
         async with session(asked, project, quiet=True) as opened:
-            made: Images = images(opened)
-            found = await make_plan(opened, wanted, made)
+            found = await make_plan(opened, wanted, flags.images(opened), agreed=flags.yes)
             orphans = await _orphans(opened, wanted)
         if form == "json":
             sys.stdout.write(json.dumps(as_json(project.name, found), indent=2, ensure_ascii=False) + "\n")

@@ -119,7 +119,7 @@ def scale(options: GlobalOptions, counts: tuple[str, ...], no_deps: bool) -> int
 def _plan(options: GlobalOptions, project: Project, flags: UpFlags) -> int:
     from stackwright.cli.planning import show_plan
 
-    return show_plan(options, project, flags.options(), flags.images)
+    return show_plan(options, project, flags)
 
 
 def _refuse_contradictions(detached: bool, flags: object) -> None:

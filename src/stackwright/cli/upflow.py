@@ -14,9 +14,11 @@ from functools import partial
 from msgspec import Struct, field
 
 from stackwright.cli import boots, runlog, waterfall
+from stackwright.cli.asking import agreed
+from stackwright.cli.live import Live, screen
 from stackwright.cli.lock import project_lock
 from stackwright.cli.logview import LogView
-from stackwright.cli.progress import Live, colourful, columns
+from stackwright.cli.progress import colourful
 from stackwright.cli.warm.whose import command_pid
 from stackwright.engine.errors import ApiError, EngineError
 from stackwright.plan import graph as graphs
@@ -96,8 +98,13 @@ class UpFlags(Struct, frozen=True, kw_only=True):
             self.options(),
             self.images(session),
             self.timeout,
+            partial(self._agree, session),
             Timeline(begin=process_start(command_pid())),
         )
+
+    def _agree(self, session: Session, question: str) -> bool:
+        finish_progress(session)
+        return self.yes or agreed(question, "--yes")
 
 
 async def in_background(session: Session, flags: UpFlags, *, draw: str) -> int:
@@ -144,7 +151,7 @@ def print_timeline(timeline: Timeline, draw: str) -> None:
     if draw == "json":
         sys.stderr.write(json.dumps({"timeline": waterfall.as_json(timeline)}) + "\n")
         return
-    text = waterfall.render(timeline, min(120, columns()))
+    text = waterfall.render(timeline, min(120, screen(sys.stderr).columns))
     if text:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

@@ -26,7 +26,7 @@ def render(timeline: Timeline, columns: int = 80) -> str:
     services = list(dict.fromkeys(span.subject for span in sorted(spans, key=lambda span: span.begin)))
     ends = {name: max(span.end for span in spans if span.subject == name) for name in services}
     services.sort(key=lambda name: ends[name])
-    width = min(24, max(len(name) for name in services))
+    width = min(24, columns // 3, max(len(name) for name in services))
     room = max(10, columns - width - 16)  # the frame, the figure, and the last column left free
     lines = [_headline(timeline)]
     for name in services:
@@ -34,19 +34,25 @@ def render(timeline: Timeline, columns: int = 80) -> str:
         bar = _bar(own, timeline, room)
         seconds = max(span.end for span in own) - timeline.begin
         lines.append(f"  {name[:width]:<{width}} │{bar}│ {seconds:7.2f} s")
-    lines.append("  ▒ image  ░ create  ▓ start  █ the service's own boot")
+    lines += _wrapped("  ▒ image  ░ create  ▓ start  █ the service's own boot", columns)
     steps = " → ".join(
         f"{_VERBS.get(span.kind, span.kind)} {span.subject} {span.seconds:.2f}"
         for span in timeline.critical_path()
         if span.seconds >= 0.005 or span.kind == "ready"
     )
-    path = f"Critical path: {steps or 'nothing took time'}"
-    lines += wrap(path, max(40, columns - 1), subsequent_indent="  ", break_on_hyphens=False)
-    lines.append(
+    lines += _wrapped(f"Critical path: {steps or 'nothing took time'}", columns)
+    lines += _wrapped(
         f"  services' own boot {share.boot:.2f} s ({share.boot_percent:.0f} %), "
-        f"images {share.images:.2f} s, ours {share.ours:.2f} s (start-up {_start_up(timeline):.2f} s)"
+        f"images {share.images:.2f} s, ours {share.ours:.2f} s (start-up {_start_up(timeline):.2f} s)",
+        columns,
     )
     return "\n".join(lines)
+
+
+def _wrapped(text: str, columns: int) -> list[str]:
+    if len(text) < columns:
+        return [text]
+    return wrap(text, max(20, columns - 1), subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _start_up(timeline: Timeline) -> float:

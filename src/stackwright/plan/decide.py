@@ -6,9 +6,10 @@ volumes are those of the model. Every decision carries its reason for people to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from stackwright.model.project import Project
 from stackwright.model.types import Service
@@ -37,6 +38,10 @@ class Wish(Struct, frozen=True):
     policy: Policy = "diverged"
     renewed: frozenset[str] = frozenset()
     """Services being recreated: who shares their namespaces follows, who asked for it restarts."""
+    stopped: str = ""
+    """Why its containers are stopped before (a network of theirs is made anew); empty when they are not."""
+    removed: str = ""
+    """Why its containers are removed before (a volume of theirs is made anew); empty when they are not."""
 
 
 def decide(
@@ -46,7 +51,7 @@ def decide(
 
     `image_id` is what the service's image is locally, empty while unknown (then it is not compared).
     """
-    every = observed.of(service.name)
+    every = [] if wish.removed else observed.of(service.name)
     unfinished = _unfinished(every)
     decisions = [
         Decision("remove", service.name, one.number, one.name, "left by an interrupted replacement", one)
@@ -66,7 +71,7 @@ def decide(
     for _ in range(len(existing), wish.scale):
         number += 1
         name = labels.container_name(project.name, service, number)
-        decisions.append(Decision("create", service.name, number, name, "not there yet"))
+        decisions.append(Decision("create", service.name, number, name, wish.removed or "not there yet"))
     return sorted(decisions, key=lambda decision: decision.number)
 
 
@@ -81,10 +86,28 @@ def _unfinished(every: list[Container]) -> list[Container]:
     ]
 
 
+def lasting(found: Iterable[Container]) -> dict[str, str]:
+    """By service the id of its first container that stays: not of one whose replacement is already there."""
+    every = [one for one in found if not one.oneoff]
+    replaced = {
+        name
+        for one in _unfinished(every)
+        for name in labels.replaces(one.project, one.labels[labels.REPLACE]) - {one.name}
+    }
+    first: dict[str, str] = {}
+    for one in sorted(every, key=lambda one: one.number):
+        if one.name not in replaced:
+            first.setdefault(one.service, one.id)
+    return first
+
+
 def _for_existing(project: Project, service: Service, one: Container, why: str, wish: Wish) -> Decision:
     if why:
         name = labels.container_name(project.name, service, one.number)
         return Decision("recreate", service.name, one.number, name, why, one)
+    if wish.stopped and one.running:
+        ended = structs.replace(one, state="exited")
+        return Decision("start", service.name, one.number, one.name, wish.stopped, ended)
     if one.state in ("running", "restarting"):
         for name, dependency in service.depends_on.items():
             if dependency.restart and name in wish.renewed:
@@ -155,12 +178,17 @@ def is_one_shot(project: Project, name: str) -> bool:
     )
 
 
-def shares(service: Service) -> list[str]:
-    """Services whose containers must exist first: their namespaces or volumes are shared."""
-    found = [
+def namespaces(service: Service) -> list[str]:
+    """Services whose namespaces it shares."""
+    return [
         mode.removeprefix("service:")
         for mode in (service.network_mode, service.ipc, service.pid)
         if mode.startswith("service:")
     ]
+
+
+def shares(service: Service) -> list[str]:
+    """Services whose containers must exist first: their namespaces or volumes are shared."""
+    found = namespaces(service)
     found += [text.partition(":")[0] for text in service.volumes_from if not text.startswith("container:")]
     return list(dict.fromkeys(found))

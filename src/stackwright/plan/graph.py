@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from stackwright.model.project import Project
-from stackwright.plan.decide import Decision, Policy, Wish, decide, shares
+from stackwright.plan import resources
+from stackwright.plan.decide import Decision, Policy, Wish, decide, namespaces, shares
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Container, Observed
 
@@ -57,11 +58,15 @@ class UpOptions(Struct, frozen=True):
     remove_orphans: bool = False
     wait: bool = False
     renew_anonymous_volumes: bool = False
+    renewed_volumes: frozenset[str] = frozenset()
+    """Keys of changed volumes that may be made anew: their data is lost."""
     skip: frozenset[str] = frozenset()
     """Services whose own containers are left alone; what they need is made, and waited for."""
 
 
 Graph = dict[str, Step]
+EXTERNAL = "external"
+"""The reason of a step that only looks whether something is there."""
 
 
 def closure(project: Project, names: Iterable[str], *, no_deps: bool = False) -> list[str]:
@@ -87,6 +92,7 @@ def wishes(project: Project, observed: Observed, options: UpOptions, names: list
     result: dict[str, Wish] = {}
     renewed: set[str] = set()
     targets = set(options.services) or set(names)
+    changed = resources.changed_networks(project, observed, names)
     for name in names:
         service = project.services[name]
         policy: Policy = "diverged"
@@ -96,37 +102,71 @@ def wishes(project: Project, observed: Observed, options: UpOptions, names: list
             policy = "force"
         elif options.no_recreate:
             policy = "never"
-        wish = Wish(options.scale.get(name, service.replicas), policy, frozenset(renewed))
+        anew = [key for key in service.networks if key in changed]
+        lost = options.renewed_volumes.intersection(resources.volumes_of(project, [name]))
+        wish = Wish(
+            options.scale.get(name, service.replicas),
+            policy,
+            frozenset(renewed),
+            stopped=f"the network {project.networks[anew[0]].name} is made anew" if anew else "",
+            removed=f"the volume {project.volumes[min(lost)].name} is made anew" if lost else "",
+        )
         result[name] = wish
         image_id = observed.images.get(image_name(project.name, service), "")
-        if any(one.action == "recreate" for one in decide(project, service, observed, image_id, wish)):
+        replaced = any(one.action == "recreate" for one in decide(project, service, observed, image_id, wish))
+        if replaced or ((anew or lost) and observed.of(name)):
             renewed.add(name)
     return result
 
 
 def _resource_steps(project: Project, observed: Observed, names: Sequence[str]) -> list[Step]:
     """Networks and volumes to make, after a look whether all that must be there already is."""
-    networks = sorted({key for name in names for key in project.services[name].networks})
-    used = {
-        mount.source for name in names for mount in project.services[name].volumes if mount.type == "volume"
-    }
     absent: list[tuple[Kind, str, bool]] = [
         ("network", key, project.networks[key].external)
-        for key in networks
+        for key in resources.networks_of(project, names)
         if project.networks[key].name not in observed.networks
     ]
     absent += [
         ("volume", key, project.volumes[key].external)
-        for key in sorted(used & set(project.volumes))
+        for key in resources.volumes_of(project, names)
         if project.volumes[key].name not in observed.volumes
     ]
     looked_for = tuple(f"{kind}:{key}" for kind, key, external in absent if external)
     return [
-        Step(f"{kind}:{key}", kind, key, reason="external")
+        Step(f"{kind}:{key}", kind, key, reason=EXTERNAL)
         if external
         else Step(f"{kind}:{key}", kind, key, needs=looked_for, reason="not there yet")
         for kind, key, external in absent
     ]
+
+
+def _renewal_steps(
+    project: Project,
+    observed: Observed,
+    options: UpOptions,
+    names: Sequence[str],
+    looked_for: tuple[str, ...],
+) -> list[Step]:
+    """Networks and volumes to make anew, one after the other: they may be used by the same containers."""
+    steps: list[Step] = []
+    stopped: set[str] = set()
+    # Nothing is stopped for an image that then cannot be had.
+    before = (*looked_for, *(f"image:{name}" for name in names if name not in options.skip))
+
+    def add(kind: Kind, key: str, reason: str, users: list[Container]) -> None:
+        needs = (steps[-1].id,) if steps else before
+        inside = tuple(structs.replace(one, state="exited") if one.id in stopped else one for one in users)
+        stopped.update(one.id for one in users)
+        steps.append(Step(f"{kind}:{key}", kind, key, needs, reason, containers=inside))
+
+    for key, reason in resources.changed_volumes(project, observed, names).items():
+        if key in options.renewed_volumes:
+            add("volume", key, reason, resources.users_of_volume(project, observed, names, key))
+    gone = {one.id for step in steps for one in step.containers}
+    for key, reason in resources.changed_networks(project, observed, names).items():
+        users = resources.users_of_network(project, observed, names, key)
+        add("network", key, reason, [one for one in users if one.id not in gone])
+    return steps
 
 
 def up(project: Project, observed: Observed, options: UpOptions) -> Graph:
@@ -134,6 +174,8 @@ def up(project: Project, observed: Observed, options: UpOptions) -> Graph:
     names = closure(project, options.services, no_deps=options.no_deps)
     wanted = wishes(project, observed, options, names)
     steps = _resource_steps(project, observed, names)
+    looked_for = tuple(step.id for step in steps if step.reason == EXTERNAL)
+    steps += _renewal_steps(project, observed, options, names, looked_for)
     made = {step.id for step in steps}
     for name in names:
         if name in options.skip:
@@ -182,8 +224,16 @@ def _service_steps(
         if other in chosen
     ]
     gates += [f"start:{other}" for other in shares(service) if other in chosen]
+    # Before a container goes, those inside its namespaces do; for that their replacements must be there.
+    inside = [
+        f"converge:{other}"
+        for other in sorted(chosen - options.skip)
+        if name in namespaces(project.services[other]) and observed.of(name)
+    ]
     reason = "after " + ", ".join(map(_in_words, gates)) if gates else ""
-    steps.append(Step(f"start:{name}", "start", name, (f"converge:{name}", *gates), reason, decisions))
+    steps.append(
+        Step(f"start:{name}", "start", name, (f"converge:{name}", *gates, *inside), reason, decisions)
+    )
     conditions: dict[Condition, bool] = {}
     for other in chosen:
         dependency = project.services[other].depends_on.get(name)

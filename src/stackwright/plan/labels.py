@@ -51,6 +51,21 @@ def container_name(project: str, service: Service, number: int) -> str:
     return service.container_name or joined(project, service.name, number)
 
 
+def service_named(project: Project, container: str) -> str:
+    """The service that a container of this name belongs to, by the rules of `container_name`; else empty.
+
+    >>> demo = Project(name="demo", working_dir="/demo")
+    >>> service_named(demo, "demo-my-api-2"), service_named(demo, "another")
+    ('my-api', '')
+    """
+    for service in project.services.values():
+        if service.container_name == container:
+            return service.name
+    own = joined(project.name, "")
+    name, _, number = container.removeprefix(own).rpartition(_Naming.separator)
+    return name if container.startswith(own) and number.isdigit() else ""
+
+
 def replaces(project: str, value: str) -> frozenset[str]:
     """Names of the container that a replacement with the label `REPLACE` of this value is made for.
 
@@ -81,7 +96,7 @@ def container_labels(
     oneoff: bool = False,
     environment_files: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """All labels of a container: the service's own, then ours."""
+    """All labels of a container: the service's own, then ours. A one-off container has the number 0, and no label of it."""
     labels = {
         **service.labels,
         PROJECT: project.name,
@@ -89,7 +104,7 @@ def container_labels(
         VERSION: COMPOSE_VERSION,
         WORKING_DIR: project.working_dir,
         CONFIG_FILES: ",".join(project.compose_files),
-        NUMBER: str(number),
+        **({NUMBER: str(number)} if number else {}),
         ONEOFF: "True" if oneoff else "False",
         CONFIG_HASH: project.config_hashes.get(service.name, ""),
         DEPENDS_ON: depends_on(service),

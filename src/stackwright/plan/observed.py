@@ -104,6 +104,10 @@ class Observed(Struct, frozen=True):
     networks: dict[str, str] = field(default_factory=dict)
     """Name to id of the networks that exist (of the project, or external ones it names)."""
     volumes: frozenset[str] = frozenset()
+    network_details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name to what the engine says of the network."""
+    volume_details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name to what the engine says of the volume."""
     images: dict[str, str] = field(default_factory=dict)
     """Image reference to image id, where the engine has it."""
 

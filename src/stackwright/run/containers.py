@@ -11,7 +11,7 @@ from stackwright.engine.errors import ApiError, Conflict, NotFound
 from stackwright.model.types import Service
 from stackwright.plan import container as bodies
 from stackwright.plan import labels, mounts
-from stackwright.plan.decide import Decision, shares
+from stackwright.plan.decide import Decision, lasting, shares
 from stackwright.plan.observed import Container
 from stackwright.run import inject, stopping
 from stackwright.run.errors import PortTaken, RunError
@@ -34,7 +34,7 @@ async def namespace_ids(session: Session, service: Service) -> dict[str, str]:
     if not wanted:
         return {}
     found = await containers(session.engine, session.project.name)
-    return {one.service: one.id for one in reversed(found) if one.service in wanted and not one.oneoff}
+    return {name: id for name, id in lasting(found).items() if name in wanted}
 
 
 async def create(
@@ -153,12 +153,18 @@ async def _discard_leftover(session: Session, name: str) -> None:
     await _remove(session, name, force=True)
 
 
+async def set_aside(session: Session, old: Container, timeout: int | None) -> None:
+    """Stop and remove a container whose replacement is there; one that is gone already is no error."""
+    with suppress(NotFound):
+        await stopping.stop(session, old.id, old.name, timeout)
+        await session.engine.remove_container(old.id, force=True)
+
+
 async def swap(session: Session, decision: Decision, made: str, timeout: int | None) -> None:
     """Put a replacement into the place of the old container: stop and remove that, take its name."""
     old = decision.container
     assert old is not None
-    await stopping.stop(session, old.id, old.name, timeout)
-    await session.engine.remove_container(old.id, force=True)
+    await set_aside(session, old, timeout)
     await session.engine.rename_container(made, decision.name)
     session.emit(Progress(subject(decision.name), "Recreated", "done"))
 
@@ -192,7 +198,15 @@ async def start(session: Session, service: Service, container: str, name: str) -
                 hint="stop what listens there, or publish another port",
                 place=where,
             ) from error
-        raise RunError(f"service {service.name} cannot start: {error.message}", place=where) from error
+        # Docker Engine, killed between beginning a container and writing that down, never starts it again.
+        forgotten = low.startswith("task ") and low.endswith(": already exists")
+        raise RunError(
+            f"service {service.name} cannot start: {error.message}",
+            hint=f"the engine was killed while it started {name}; make it anew: up --force-recreate {service.name}"
+            if forgotten
+            else "",
+            place=where,
+        ) from error
     session.emit(Progress(subject(name), "Started", "done"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -134,8 +134,11 @@ async def _exec_code(session: Session, exec_id: str) -> int:
         pause = min(pause * 2, 0.2)
 
 
-async def run(session: Session, name: str, command: Command) -> int:
-    """`run`: a container of its own for one command, after what the service depends on."""
+async def run(session: Session, name: str, command: Command, started: Callable[[str], None]) -> int:
+    """`run`: a container of its own for one command, after what the service depends on.
+
+    Returns its exit code; `started` gets the id of one that goes on in the background.
+    """
     check_services(session, (name,))
     project = session.project
     service = one_off(project.services[name], command)
@@ -157,7 +160,7 @@ async def run(session: Session, name: str, command: Command) -> int:
         session,
         service,
         name=shown,
-        number=1,
+        number=0,
         image_id=image_id,
         extra_labels={labels.SLUG: slug, **_pairs(command.labels)},
         oneoff=True,
@@ -171,6 +174,7 @@ async def run(session: Session, name: str, command: Command) -> int:
         return 0
     if command.detach:
         await containers.start(session, service, container, shown)
+        started(container)
         return 0
     try:
         return await _attached(session, service, container, command)

@@ -11,16 +11,16 @@ from stackwright.engine.errors import NotFound
 from stackwright.model.types import Service
 from stackwright.plan import container as bodies
 from stackwright.plan import graph as graphs
-from stackwright.plan import labels
+from stackwright.plan import labels, resources
 from stackwright.plan.changes import Change, changes, summary
 from stackwright.plan.decide import Decision
-from stackwright.plan.graph import UpOptions
-from stackwright.plan.observed import Container
+from stackwright.plan.graph import Step, UpOptions
+from stackwright.plan.observed import Container, Observed
 from stackwright.plan.refuse import refusals
 from stackwright.run.containers import namespace_ids
 from stackwright.run.errors import Unsupported
 from stackwright.run.images import Images
-from stackwright.run.session import Session, check_services, observe, place
+from stackwright.run.session import Session, check_services, check_strangers, observe, place
 
 JSON = dict[str, Any]
 CONFIGURATION = "its configuration changed"
@@ -30,7 +30,7 @@ CONFIGURATION = "its configuration changed"
 class Planned(Struct, frozen=True):
     """One line of a plan: what is done to what, and why."""
 
-    action: str  # create, recreate, start, restart, keep, remove, build, pull
+    action: str  # create, recreate, start, restart, keep, remove, build, pull, missing, ask
     kind: str  # container, network, volume, image
     name: str
     reason: str
@@ -38,8 +38,13 @@ class Planned(Struct, frozen=True):
     changes: tuple[Change, ...] = ()
 
 
-async def plan(session: Session, options: UpOptions, images: Images) -> list[Planned]:
-    """What `up` with these options would do, in its order. Raises what `up` would refuse."""
+async def plan(
+    session: Session, options: UpOptions, images: Images, *, agreed: bool = False
+) -> list[Planned]:
+    """What `up` with these options would do, in its order. Raises what `up` would refuse.
+
+    `agreed`: volumes whose definition changed are made anew, as with `--yes`.
+    """
     project = session.project
     check_services(session, (*options.services, *options.scale))
     names = graphs.closure(project, options.services, no_deps=options.no_deps)
@@ -47,12 +52,20 @@ async def plan(session: Session, options: UpOptions, images: Images) -> list[Pla
         raise Unsupported(refusal.message, hint=refusal.hint, place=place(project, refusal.path))
     wanted = {labels.image_name(project.name, project.services[name]) for name in names}
     observed = await observe(session, wanted)
-    found: list[Planned] = []
+    check_strangers(session, observed, names)
+    changed = resources.changed_volumes(project, observed, names)
+    if agreed:
+        options = structs.replace(options, renewed_volumes=frozenset(changed))
+        changed = {}
+    found = [
+        _volume(session, observed, key, "ask", f"{why}: kept, or made anew without its data with --yes")
+        for key, why in changed.items()
+    ]
     steps = graphs.up(project, observed, options).values()
     fresh = {}
     for step in steps:
         if step.kind in ("network", "volume"):
-            found.append(_resource(session, step.kind, step.subject, step.reason))
+            found.append(_resource(session, observed, step))
         elif step.kind == "image":
             service = project.services[step.subject]
             name = labels.image_name(project.name, service)
@@ -74,12 +87,23 @@ async def plan(session: Session, options: UpOptions, images: Images) -> list[Pla
     return found
 
 
-def _resource(session: Session, kind: str, key: str, reason: str) -> Planned:
-    table = session.project.networks if kind == "network" else session.project.volumes
-    entry = table[key]
+def _resource(session: Session, observed: Observed, step: Step) -> Planned:
+    project, kind, key = session.project, step.kind, step.subject
+    entry = project.networks[key] if kind == "network" else project.volumes[key]
     if entry.external:
         return Planned("missing", kind, entry.name, "it is external, and not there: up would stop here")
-    return Planned("create", kind, entry.name, reason)
+    if kind == "network" and (seen := observed.network_details.get(entry.name)) is not None:
+        differences = resources.network_changes(seen, resources.network_body(project, key))
+        return Planned("recreate", kind, entry.name, step.reason, changes=tuple(differences))
+    if kind == "volume" and (seen := observed.volume_details.get(entry.name)) is not None:
+        return _volume(session, observed, key, "recreate", f"{step.reason}: its data is lost")
+    return Planned("create", kind, entry.name, step.reason)
+
+
+def _volume(session: Session, observed: Observed, key: str, action: str, reason: str) -> Planned:
+    name = session.project.volumes[key].name
+    seen, wanted = observed.volume_details[name], resources.volume_body(session.project, key)
+    return Planned(action, "volume", name, reason, changes=tuple(resources.volume_changes(seen, wanted)))
 
 
 async def in_detail(

@@ -50,7 +50,7 @@ async def _step(session: Session, service: Service, hook: PreStartHook, number: 
         session,
         _image_of(service, hook),
         name=f"{session.project.name}-{service.name}-pre_start-{number}-{slug[:12]}",
-        number=1,
+        number=0,
         image_id="",
         extra_labels={labels.SLUG: slug},
         oneoff=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from stackwright.engine.errors import Conflict, NotFound
-from stackwright.plan import labels
+from stackwright.plan.resources import network_body, volume_body
 from stackwright.run.errors import ResourceMissing
 from stackwright.run.events import Progress
 from stackwright.run.session import Session, place
@@ -26,32 +26,8 @@ async def create_network(session: Session, key: str) -> None:
         return
     subject = f"Network {network.name}"
     session.emit(Progress(subject, "Creating"))
-    body = {
-        "Name": network.name,
-        "Driver": network.driver or "bridge",
-        "CheckDuplicate": True,
-        "Internal": network.internal,
-        "Attachable": network.attachable,
-        "Options": network.driver_opts,
-        "Labels": labels.network_labels(session.project, key),
-        **({"EnableIPv6": network.enable_ipv6} if network.enable_ipv6 is not None else {}),
-        **({"EnableIPv4": network.enable_ipv4} if network.enable_ipv4 is not None else {}),
-    }
-    if network.ipam.driver or network.ipam.config:
-        body["IPAM"] = {
-            "Driver": network.ipam.driver or "default",
-            "Config": [
-                {
-                    "Subnet": pool.subnet,
-                    **({"Gateway": pool.gateway} if pool.gateway else {}),
-                    **({"IPRange": pool.ip_range} if pool.ip_range else {}),
-                    **({"AuxiliaryAddresses": pool.aux_addresses} if pool.aux_addresses else {}),
-                }
-                for pool in network.ipam.config
-            ],
-        }
     with suppress(Conflict):  # another command of the same project was quicker
-        await session.engine.create_network(body)
+        await session.engine.create_network(network_body(session.project, key))
     session.emit(Progress(subject, "Created", "done"))
 
 
@@ -70,14 +46,7 @@ async def create_volume(session: Session, key: str) -> None:
         return
     subject = f'Volume "{volume.name}"'
     session.emit(Progress(subject, "Creating"))
-    await session.engine.create_volume(
-        {
-            "Name": volume.name,
-            "Driver": volume.driver or "local",
-            "DriverOpts": volume.driver_opts,
-            "Labels": labels.volume_labels(session.project, key),
-        }
-    )
+    await session.engine.create_volume(volume_body(session.project, key))
     session.emit(Progress(subject, "Created", "done"))
 
 

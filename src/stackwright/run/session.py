@@ -11,7 +11,7 @@ from stackwright.engine.client import EngineClient
 from stackwright.model.project import Project
 from stackwright.plan import labels
 from stackwright.plan.observed import Container, Observed
-from stackwright.run.errors import NoSuchService
+from stackwright.run.errors import NoSuchService, Unsupported
 from stackwright.run.events import Event, Note, Sink, ignore
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ async def observe(session: Session, image_names: set[str]) -> Observed:
         containers=found.result(),
         networks={one["Name"]: str(one.get("Id") or "") for one in networks.result()},
         volumes=frozenset(one["Name"] for one in volumes.result()),
+        network_details={one["Name"]: one for one in networks.result()},
+        volume_details={one["Name"]: one for one in volumes.result()},
         images={name: task.result() for name, task in ids.items() if task.result()},
     )
 
@@ -90,6 +92,17 @@ async def image_id(engine: EngineClient, reference: str) -> str:
 def place(project: Project, path: str) -> str:
     """`file:line` of a place in the model such as `services.db.healthcheck`, or empty."""
     return project.locate(path)
+
+
+def check_strangers(session: Session, observed: Observed, names: list[str]) -> None:
+    """Raise `Unsupported` for a network of a name of ours that others made; such a volume is a warning."""
+    from stackwright.plan.resources import strangers
+
+    refused, warnings = strangers(session.project, observed, names)
+    for one in refused:
+        raise Unsupported(one.message, hint=one.hint, place=place(session.project, one.path))
+    for text in warnings:
+        session.emit(Note(text, warning=True))
 
 
 def check_services(session: Session, names: tuple[str, ...] | list[str]) -> None:

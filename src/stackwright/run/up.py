@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -11,22 +12,27 @@ from stackwright.engine.errors import EngineError, EngineGone, EngineUnavailable
 from stackwright.model.project import Project
 from stackwright.model.types import Service
 from stackwright.plan import graph as graphs
-from stackwright.plan.decide import Decision, Wish, decide
+from stackwright.plan.decide import Decision, Wish, decide, namespaces
 from stackwright.plan.graph import Step, UpOptions
 from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Observed
 from stackwright.plan.refuse import refusals
-from stackwright.run import containers, prestart, readiness, resources, stopping
+from stackwright.plan.resources import changed_volumes, question
+from stackwright.run import containers, prestart, readiness, renewal, resources, stopping
 from stackwright.run.absence import GOES_ON
 from stackwright.run.errors import RunError, ServiceFailed, Unsupported
 from stackwright.run.events import Held, Note, Progress
 from stackwright.run.executor import execute, together
 from stackwright.run.explain import explain
 from stackwright.run.images import Images
-from stackwright.run.session import Session, check_services, observe, place
+from stackwright.run.session import Session, check_services, check_strangers, observe, place
 from stackwright.run.session import containers as list_containers
 from stackwright.run.timeline import Timeline
 from stackwright.run.watch import Watch, watching
+
+
+def _never(question: str) -> bool:
+    return False
 
 
 class Up(Struct):
@@ -39,6 +45,8 @@ class Up(Struct):
     options: UpOptions
     images: Images
     timeout: int | None = None
+    agree: Callable[[str], bool] = _never
+    """Asks whether something that loses data may be done."""
     timeline: Timeline = field(default_factory=Timeline)
     made: dict[str, dict[str, str]] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
@@ -64,6 +72,8 @@ class Up(Struct):
             raise Unsupported(refusal.message, hint=refusal.hint, place=where)
         wanted = {image_name(project.name, project.services[name]) for name in names}
         self._observed = await observe(session, wanted)
+        check_strangers(session, self._observed, names)
+        self._ask(names)
         self._wishes = graphs.wishes(project, self._observed, self.options, names)
         graph = graphs.up(project, self._observed, self.options)
         self._gates = {step.subject: step.reason for step in graph.values() if step.kind == "start"}
@@ -116,11 +126,31 @@ class Up(Struct):
     async def _perform(self, step: Step) -> None:
         await getattr(self, f"_{step.kind}")(step)
 
+    def _ask(self, names: list[str]) -> None:
+        """Find out which of the changed volumes may be made anew; the others are used as they are."""
+        project = self.session.project
+        changed = changed_volumes(project, self._observed, names)
+        agreed = {key for key in changed if self.agree(question(project, key))}
+        for key in changed.keys() - agreed:
+            name, why = project.volumes[key].name, changed[key]
+            self.session.emit(Note(f"volume {name} is used as it is, although {why}", warning=True))
+        self.options = structs.replace(self.options, renewed_volumes=frozenset(agreed))
+
     async def _network(self, step: Step) -> None:
-        await resources.create_network(self.session, step.subject)
+        name = self.session.project.networks[step.subject].name
+        if name not in self._observed.networks:
+            await resources.create_network(self.session, step.subject)
+            return
+        await renewal.network(self.session, step.subject, step.containers, self.timeout)
+        # Who is left alone otherwise goes on as before.
+        left = [one for one in step.containers if one.service in self.options.skip and one.running]
+        await together([partial(self.session.engine.start_container, one.id) for one in left])
 
     async def _volume(self, step: Step) -> None:
-        await resources.create_volume(self.session, step.subject)
+        if self.session.project.volumes[step.subject].name not in self._observed.volumes:
+            await resources.create_volume(self.session, step.subject)
+            return
+        await renewal.volume(self.session, step.subject, step.containers, self.timeout)
 
     async def _image(self, step: Step) -> None:
         service = self.session.project.services[step.subject]
@@ -174,12 +204,24 @@ class Up(Struct):
 
     async def _swap(self, name: str) -> None:
         replaced = [one for one in self._decisions[name] if one.action == "recreate"]
+        if replaced:  # who is inside their namespaces goes first: not every engine removes them otherwise
+            inside = [one for other in self._sharers(name) for one in self._observed.of(other)]
+            await together([partial(containers.set_aside, self.session, one, self.timeout) for one in inside])
         await together(
             [
                 partial(containers.swap, self.session, one, self.made[name][one.name], self.timeout)
                 for one in replaced
             ]
         )
+
+    def _sharers(self, name: str) -> list[str]:
+        """Services of this run whose containers share namespaces with those of `name`, and follow them."""
+        return [
+            other
+            for other, decisions in self._decisions.items()
+            if name in namespaces(self.session.project.services[other])
+            and any(one.action == "recreate" for one in decisions)
+        ]
 
     async def _start(self, step: Step) -> None:
         name = step.subject

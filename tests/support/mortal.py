@@ -1,0 +1,78 @@
+"""A Docker Engine whose daemon a test may kill and start again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+from tests.peers import Peer, busybox_archive, running_dockerd
+
+
+class Mortal:
+    """`kill` ends the daemon as `kill -9` does; it stays away until `start`."""
+
+    def __init__(self, peer: Peer, hold: Path) -> None:
+        self.address, self._inner, self._hold = peer.address, peer.inner_pid, hold
+
+    def kill(self) -> None:
+        """End the daemon at once; it is gone when this returns."""
+        self._hold.touch()
+        pid = self._daemon()
+        os.kill(pid, signal.SIGKILL)
+        _until(lambda: not _is_dockerd(pid))
+
+    def start(self) -> None:
+        """Let it come back; returns when it answers."""
+        self._hold.unlink()
+        _until(self._answers)
+
+    def _daemon(self) -> int:
+        children = Path(f"/proc/{self._inner}/task/{self._inner}/children").read_text().split()
+        return next(pid for pid in map(int, children) if _is_dockerd(pid))
+
+    def _answers(self) -> bool:
+        try:
+            client = docker.DockerClient(base_url=self.address)
+        except docker.errors.DockerException:
+            return False
+        client.close()  # making one has asked for the version
+        return True
+
+
+def _is_dockerd(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+    except OSError:
+        return False
+
+
+def _until(condition: object, seconds: float = 60) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the daemon does not do what it should"
+        time.sleep(0.02)
+
+
+@contextmanager
+def mortal_dockerd(*more: str) -> Iterator[Mortal]:
+    """Start one with the test image; ends with everything of it. `more`: flags of dockerd."""
+    with tempfile.TemporaryDirectory(prefix="sw-hold-") as folder:
+        hold = Path(folder) / "hold"
+
+        def kept(words: str) -> str:
+            loop = f"while true\ndo\n{words}\nwhile [ -e {hold} ]\ndo sleep 0.05\ndone\ndone"
+            return f"sh -c {shlex.quote(loop)}"
+
+        with running_dockerd(*more, around=kept) as peer:
+            client = docker.DockerClient(base_url=peer.address)
+            client.images.load(busybox_archive())
+            client.close()
+            yield Mortal(peer, hold)

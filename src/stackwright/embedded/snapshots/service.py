@@ -30,7 +30,7 @@ from stackwright.embedded.snapshots.cloning import Clone, clone
 from stackwright.embedded.snapshots.frozen import MAX_DEPTH, Owner, successor
 from stackwright.embedded.snapshots.record import FrozenVolume, Snapshot, Snapshots
 from stackwright.embedded.volumes.copy import is_empty, tree_size
-from stackwright.embedded.volumes.service import Volume
+from stackwright.embedded.volumes.types import Volume
 
 log = logging.getLogger("stackwright.engine")
 

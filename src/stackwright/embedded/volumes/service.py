@@ -129,6 +129,10 @@ class VolumeService:
             trash = self._store.take_away(volume.name)
             shutil.rmtree(trash, ignore_errors=True)
 
+    def exists(self, name: str) -> bool:
+        """Whether there is one of that name."""
+        return self._store.find(name) is not None
+
     def get(self, name: str) -> Volume:
         """NotFound "get x: no such volume"."""
         if (volume := self._store.find(name)) is None:

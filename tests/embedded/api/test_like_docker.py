@@ -199,3 +199,11 @@ def test_a_prune_is_told_with_what_it_gave_back(engine: EngineClient, kind: str)
     since = time.time()
     engine.docker(kind, "prune", "-f")
     assert f"{kind} prune" in told(engine, since, kind)
+
+
+def test_programs_can_tell_that_they_are_in_a_container(engine: EngineClient) -> None:
+    """By the file that Docker puts there, which is no change of the container's."""
+    engine.docker("run", "--name", "marked", IMAGE, "sh", "-c", "test -f /.dockerenv && touch /own")
+    assert engine.docker("inspect", "-f", "{{.State.ExitCode}}", "marked").stdout == "0\n"
+    assert engine.docker("diff", "marked").stdout == "A /own\n"
+    engine.docker("rm", "marked")

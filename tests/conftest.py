@@ -82,7 +82,7 @@ def taskapp(request: pytest.FixtureRequest) -> Iterator[Taskapp]:
     from tests.embedded.rootless.ordinary_user import why_not
     from tests.stacks.taskapp import Taskapp, hand_over
 
-    with own_engine(plain()) as command:
+    with own_engine(plain(LASTING)) as command:
         app = Taskapp.prepare(command.root / "taskapp", command)
         if why_not() is None:
             source: Taskapp = request.getfixturevalue("users_taskapp")
@@ -101,7 +101,7 @@ def users_taskapp(account: Account, tun: None) -> Iterator[Taskapp]:
 
     with delegated_groups(account) as groups:
         root = Path(tempfile.mkdtemp(prefix="sw-"))
-        with own_engine(UserStackwright(root, account=account, cgroups=groups)) as command:
+        with own_engine(UserStackwright(root, LASTING, account=account, cgroups=groups)) as command:
             app = Taskapp.prepare(root / "taskapp", command)
             command.give()
             app.up("--build")
@@ -112,9 +112,13 @@ def users_taskapp(account: Account, tun: None) -> Iterator[Taskapp]:
 Command = TypeVar("Command", bound=Stackwright)
 
 
-def plain() -> Stackwright:
+LASTING = {"STACKWRIGHT_IDLE_SECONDS": "7200"}
+"""A session of tests has long pauses, in which an engine without containers would end."""
+
+
+def plain(environment: dict[str, str] | None = None) -> Stackwright:
     """The command with a new folder; a short path, since the names of Unix sockets are limited to 107 bytes."""
-    return Stackwright(Path(tempfile.mkdtemp(prefix="sw-")))
+    return Stackwright(Path(tempfile.mkdtemp(prefix="sw-")), environment or {})
 
 
 @contextmanager

@@ -69,19 +69,15 @@ class Taskapp:
 
 
 def hand_over(source: Path, target: Path) -> None:
-    """Give the stand-in images of the engine at one socket to the engine at another."""
-    with_standin = ("--filter", "label=dev.stackwright.standin", "--format", "{{.Repository}}:{{.Tag}}")
+    """Give the stand-in images of the engine at one socket to the engine at another, but not what was built on them."""
+    labelled = ("--filter", "label=dev.stackwright.standin", "--filter", "dangling=false")
+    listed = (*labelled, "--format", "{{.Repository}}:{{.Tag}}")
     docker = ("docker", "-H", f"unix://{source}")
-    names = subprocess.run(
-        [*docker, "images", *with_standin], capture_output=True, text=True, check=True
-    ).stdout.split()
+    shown = subprocess.run([*docker, "images", *listed], capture_output=True, text=True, check=True).stdout
+    names = [name for name in shown.split() if not name.startswith("task-management-")]
     with subprocess.Popen([*docker, "save", *names], stdout=subprocess.PIPE) as saving:
-        subprocess.run(
-            ["docker", "-H", f"unix://{target}", "load", "-q"],
-            stdin=saving.stdout,
-            check=True,
-            capture_output=True,
-        )
+        loading = ["docker", "-H", f"unix://{target}", "load", "-q"]
+        subprocess.run(loading, stdin=saving.stdout, check=True, stdout=subprocess.DEVNULL)
     assert saving.returncode == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +134,76 @@ def test_top_has_the_columns_asked_for(engine: EngineClient, sleeping: str) -> N
     ]
     row = engine.docker("top", sleeping, "-o", "pid,rss,vsz,comm").stdout.splitlines()[1].split()
     assert 0 < int(row[1]) <= int(row[2]) and row[3] == "sleep"
+
+
+def told(engine: EngineClient, since: float, *kinds: str) -> list[str]:
+    """Kind and action of the events since then, in order, but for those of the clients' probes."""
+    time.sleep(0.2)
+    query = f"since={since:.9f}&until={time.time():.9f}&filters={json.dumps({'type': list(kinds)}).replace(' ', '')}"
+    lines = engine.exchange("GET", f"/events?{query}")[2].splitlines()
+    return [f"{one['Type']} {one['Action']}" for one in map(json.loads, lines)]
+
+
+def test_the_events_of_volumes_in_a_containers_life(engine: EngineClient) -> None:
+    since = time.time()
+    engine.docker("create", "--name", "life", "-v", "lived:/d", "-v", "/anonymous", IMAGE, "true")
+    engine.docker("start", "-a", "life")
+    engine.docker("rm", "-v", "life")
+    engine.docker("volume", "rm", "lived")
+    events = told(engine, since, "volume")
+    # Docker tells a volume's creation again where it is found to be there.
+    assert events.count("volume create") in (2, 3)
+    assert [one for one in events if one != "volume create"] == [
+        "volume mount", "volume mount", "volume unmount", "volume unmount", "volume destroy", "volume destroy"
+    ]  # fmt: skip
+
+
+def test_the_events_of_a_restart_and_of_top(engine: EngineClient) -> None:
+    engine.docker(
+        "run", "-d", "--name", "again", IMAGE, "sh", "-c", "trap 'exit 4' TERM; while :; do sleep 0.05; done"
+    )
+    since = time.time()
+    engine.docker("top", "again")
+    engine.docker("restart", "again")
+    actions = told(engine, since, "container")
+    engine.docker("rm", "-f", "again")
+    assert [one.split()[1] for one in actions] == ["top", "kill", "die", "stop", "start", "restart"]
+
+
+def test_the_events_of_an_images_life(engine: EngineClient) -> None:
+    made = engine.docker("create", IMAGE, "true").stdout.strip()
+    since = time.time()
+    engine.docker("commit", made, "lived:1")
+    engine.docker("tag", "lived:1", "lived:2")
+    image = engine.docker("inspect", "-f", "{{.Id}}", "lived:1").stdout.strip()
+    engine.docker("rmi", "lived:2", "lived:1")
+    time.sleep(0.2)
+    query = f"since={since:.9f}&until={time.time():.9f}&filters=" + json.dumps({"type": ["image"]}).replace(
+        " ", ""
+    )
+    events = [json.loads(line) for line in engine.exchange("GET", f"/events?{query}")[2].splitlines()]
+    shown = [(one["Action"], one["Actor"]["Attributes"]["name"]) for one in events]
+    assert shown == [
+        ("tag", "lived:1"),
+        ("tag", "lived:2"),
+        ("untag", image),
+        ("untag", image),
+        ("delete", image),
+    ]
+    assert {one["Actor"]["ID"] for one in events} == {image}
+    engine.docker("rm", made)
+
+
+@pytest.mark.parametrize("kind", ["container", "network", "volume", "image"])
+def test_a_prune_is_told_with_what_it_gave_back(engine: EngineClient, kind: str) -> None:
+    since = time.time()
+    engine.docker(kind, "prune", "-f")
+    assert f"{kind} prune" in told(engine, since, kind)
+
+
+def test_programs_can_tell_that_they_are_in_a_container(engine: EngineClient) -> None:
+    """By the file that Docker puts there, which is no change of the container's."""
+    engine.docker("run", "--name", "marked", IMAGE, "sh", "-c", "test -f /.dockerenv && touch /own")
+    assert engine.docker("inspect", "-f", "{{.State.ExitCode}}", "marked").stdout == "0\n"
+    assert engine.docker("diff", "marked").stdout == "A /own\n"
+    engine.docker("rm", "marked")

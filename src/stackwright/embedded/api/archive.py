@@ -20,11 +20,12 @@ from stackwright.embedded.errors import BadParameter
 from stackwright.embedded.images.view import is_opaque, is_whiteout
 from stackwright.embedded.lifecycle.copying import PathStat
 from stackwright.embedded.lifecycle.engine import Engine
+from stackwright.embedded.lifecycle.files import MARK
 from stackwright.embedded.lifecycle.record import Container
 
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 MODIFIED, ADDED, DELETED = 0, 1, 2
-_MOUNTED = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+_MOUNTED = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", f"/{MARK}")
 _GO_KINDS = (
     (stat.S_ISDIR, 1 << 31),
     (stat.S_ISLNK, 1 << 27),

@@ -157,6 +157,7 @@ class ContainerRoutes:
                 continue  # it was started, or is being removed, by somebody else
             removed.append(container.id)
             reclaimed += size["SizeRw"]
+        self._engine.services.events.pruned("container", reclaimed)
         return answer({"ContainersDeleted": removed or None, "SpaceReclaimed": reclaimed})
 
     def _get(self, call: Call) -> Container:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from stackwright.embedded.api.progress import Emit, stream_progress
 from stackwright.embedded.api.routing import Route
 from stackwright.embedded.errors import BadParameter, EngineError, NotImplementedYet
 from stackwright.embedded.images.changes import apply_changes
+from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.types import RegistryAuth
 from stackwright.embedded.lifecycle.config import to_docker
 from stackwright.embedded.lifecycle.engine import Engine
@@ -109,7 +111,7 @@ class ImageRoutes:
     async def tag(self, call: Call) -> web.StreamResponse:
         """POST /images/{name}/tag?repo=&tag=."""
         name = await self._images.tag(call.path["name"], call.text("repo"), call.text("tag"))
-        self._tell("tag", name)
+        self._tell("tag", Reference.parse(name).familiar, image_id=self._images.get(name).id)
         return web.Response(status=201)
 
     async def push(self, call: Call) -> web.StreamResponse:
@@ -124,19 +126,30 @@ class ImageRoutes:
 
     async def remove(self, call: Call) -> web.StreamResponse:
         """DELETE /images/{name}?force=&noprune=."""
+        image_id = self._images.get(call.path["name"]).id
         done = await self._images.remove(
             call.path["name"], force=call.flag("force"), prune=not call.flag("noprune")
         )
-        for row in done:
-            for action, what in row.items():
-                self._tell("untag" if action == "Untagged" else "delete", what)
+        self._tell_removed(done, image_id)
         return answer(done)
+
+    def _tell_removed(self, rows: Iterable[Mapping[str, str]], image_id: str = "") -> None:
+        """As in Docker, an image that loses a name is called by its id."""
+        for row in rows:
+            for action, what in row.items():
+                if action == "Untagged":
+                    self._tell("untag", image_id or what)
+                else:
+                    self._tell("delete", what)
 
     async def prune(self, call: Call) -> web.StreamResponse:
         """POST /images/prune?filters=; with all of them go the snapshots that nothing was created from."""
         if "false" in call.filters().get("dangling", ()) or "0" in call.filters().get("dangling", ()):
             await self._engine.snapshots.prune()
-        return answer(await self._images.prune(call.filters()))
+        done = await self._images.prune(call.filters())
+        self._tell_removed(done["ImagesDeleted"] or ())
+        self._engine.services.events.pruned("image", done["SpaceReclaimed"])
+        return answer(done)
 
     async def commit(self, call: Call) -> web.StreamResponse:
         """POST /commit?container=&repo=&tag=&changes=: an image of what a container changed."""
@@ -160,9 +173,12 @@ class ImageRoutes:
             author=call.text("author"),
             references=[with_tag(repository, call.text("tag"))] if repository else [],
         )
-        self._engine.supervisor.tell(
-            container, "commit", {"comment": call.text("comment"), "imageID": image.id}
-        )
+        attributes = {"comment": call.text("comment"), "imageID": image.id}
+        if repository:
+            attributes["imageRef"] = with_tag(repository, call.text("tag"))
+            familiar = Reference.parse(attributes["imageRef"]).tagged().familiar
+            self._tell("tag", familiar, image_id=image.id)
+        self._engine.supervisor.tell(container, "commit", attributes)
         return answer({"Id": image.id}, 201)
 
     async def search(self, call: Call) -> web.StreamResponse:
@@ -191,8 +207,11 @@ class ImageRoutes:
 
         return await stream_progress(call, work)
 
-    def _tell(self, action: str, name: str, labels: dict[str, str] | None = None) -> None:
-        self._engine.services.events.publish("image", action, name, {**(labels or {}), "name": name})
+    def _tell(
+        self, action: str, name: str, labels: dict[str, str] | None = None, *, image_id: str = ""
+    ) -> None:
+        attributes = {**(labels or {}), "name": name}
+        self._engine.services.events.publish("image", action, image_id or name, attributes)
 
 
 def with_tag(name: str, tag: str) -> str:

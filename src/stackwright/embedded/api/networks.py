@@ -126,6 +126,7 @@ class NetworkRoutes:
         removed = await self._networks.prune(filters)
         for network in removed:
             self._tell("destroy", network)
+        self._engine.services.events.pruned("network", 0)
         return answer({"NetworksDeleted": [network.name for network in removed] or None})
 
     async def connect(self, call: Call) -> web.StreamResponse:

@@ -104,7 +104,9 @@ class ObservingRoutes:
         """GET /containers/{id}/top?ps_args=."""
         container = self._get(call)
         running = self._engine.manager.running(container, "top")
-        return answer(table_of(running.processes(), call.text("ps_args", "-ef"), time.time()))
+        table = table_of(running.processes(), call.text("ps_args", "-ef"), time.time())
+        self._engine.supervisor.tell(container, "top")
+        return answer(table)
 
     def _sample(self, container: Container) -> dict[str, Any] | None:
         running = self._engine.supervisor.running(container) if container.up else None

@@ -25,7 +25,7 @@ from stackwright.embedded.kernel.userns import in_user_namespace
 from stackwright.embedded.lifecycle.engine import Engine, tree_size
 from stackwright.embedded.lifecycle.events import Event, matches
 from stackwright.embedded.lifecycle.machine import Status
-from stackwright.embedded.volumes.service import Volume
+from stackwright.embedded.volumes.types import Volume
 
 _NO_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
 _SWARM = ("swarm", "nodes", "services", "tasks", "secrets", "configs")

@@ -75,6 +75,7 @@ class VolumeRoutes:
         names, reclaimed = await self._volumes.prune(filters)
         for name in names:
             self._tell("destroy", name)
+        self._engine.services.events.pruned("volume", reclaimed)
         return answer({"VolumesDeleted": names or None, "SpaceReclaimed": reclaimed})
 
     def _tell(self, action: str, name: str) -> None:

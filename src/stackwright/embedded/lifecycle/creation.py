@@ -141,10 +141,13 @@ class Creator:
         volumes = services.volumes
         anonymous = mount.anonymous and not mount.name
         content = frozen.get(mount.destination, ())
+        existed = bool(mount.name) and volumes.exists(mount.name)
         volume = await volumes.create(
             mount.name, frozen=content, snapshot=container.snapshot if content else "", pending=anonymous
         )
         mount.name, mount.source = volume.name, volume.mountpoint
+        if not existed:
+            services.events.publish("volume", "create", volume.name, {"driver": volume.driver})
         if not mount.no_copy and not mount.readonly and not mount.subpath:
             layers = (*services.frozen.folders(container.frozen), *services.images.lower_dirs(image))
             await volumes.populate(volume, layers, mount.destination)

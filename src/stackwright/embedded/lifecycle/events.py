@@ -77,6 +77,10 @@ class EventBus:
                 _end(subscription)
         return event
 
+    def pruned(self, kind: str, reclaimed: int) -> None:
+        """What was unused of a kind has been removed; bytes that this gave back."""
+        self.publish(kind, "prune", "", {"reclaimed": str(reclaimed)})
+
     def past(self, since_ns: int, until_ns: int | None = None) -> list[Event]:
         """Kept events in [since, until], oldest first."""
         return [

@@ -20,6 +20,8 @@ from stackwright.embedded.lifecycle.record import Container, MountPoint
 from stackwright.embedded.snapshots.frozen import FrozenStore, successor
 from stackwright.embedded.volumes.service import VolumeService
 
+MARK = ".dockerenv"
+"""In the root of every container; programs look for it to know that they are in one."""
 IDENTITY = ("hosts", "hostname", "resolv.conf")
 
 
@@ -44,6 +46,8 @@ class ContainerFiles:
                 (directory / name).mkdir(mode=0o755)
             if container.frozen:
                 successor(self._frozen.data(container.frozen[0]), directory / "fs" / "upper")
+            else:
+                (directory / "fs" / "upper" / MARK).touch(mode=0o755)
         except OSError as error:
             shutil.rmtree(directory, ignore_errors=True)
             raise EngineError(f"creating the container's folder: {error.strerror}: {directory}") from error

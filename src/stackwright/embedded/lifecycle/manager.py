@@ -88,6 +88,7 @@ class Manager:
             try:
                 if container.status in UP or container.status == Status.RESTARTING:
                     await self._stop(container, timeout, signal_name)
+                    self._supervisor.tell(container, "stop")
                 container.stopped_by_user = False
                 container.restart_delay = 0.0
                 await self._supervisor.launch(container)
@@ -299,6 +300,7 @@ class Manager:
     async def _remove_volume(self, name: str) -> None:
         try:
             await self._services.volumes.remove(name)
+            self._services.events.publish("volume", "destroy", name, {"driver": "local"})
         except EngineError:  # used by another container (volumes-from): that one will remove it
             self._services.volumes.settle([name])
 

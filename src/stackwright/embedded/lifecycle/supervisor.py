@@ -69,6 +69,18 @@ class Supervisor:
             },
         )
 
+    def _tell_volumes(self, container: Container, action: str) -> None:
+        for mount in container.mounts:
+            if mount.kind == "volume":
+                attributes = {"container": container.id, "driver": mount.driver or "local"}
+                if action == "mount":
+                    attributes |= {
+                        "destination": mount.destination,
+                        "propagation": mount.propagation,
+                        "read/write": "false" if mount.readonly else "true",
+                    }
+                self._services.events.publish("volume", action, mount.name, attributes)
+
     async def launch(self, container: Container) -> None:
         """Start it and watch it; the caller holds the lock. Raises what the launcher raises, state noted."""
         live = self.live(container)
@@ -90,6 +102,7 @@ class Supervisor:
         container.health = HealthRecord(status="starting", failing_streak=0) if policy else None
         self._services.containers.save(container)
         self.watch(container, running)
+        self._tell_volumes(container, "mount")
         self.tell(container, "start")
 
     def watch(self, container: Container, running: Running) -> None:
@@ -116,6 +129,7 @@ class Supervisor:
             await self._wiring.release(container)
         except EngineError as error:  # a full disk: the next engine gives back what is still held
             log.error("the network of %s could not be given back: %s", container.name, error.message)
+        self._tell_volumes(container, "unmount")
         if run:
             run.cleaned.set()
             if live.run is run:

@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from stackwright.embedded.errors import BadParameter, Conflict
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images.removal import SNAPSHOT
@@ -28,7 +30,7 @@ from stackwright.embedded.snapshots.cloning import Clone, clone
 from stackwright.embedded.snapshots.frozen import MAX_DEPTH, Owner, successor
 from stackwright.embedded.snapshots.record import FrozenVolume, Snapshot, Snapshots
 from stackwright.embedded.volumes.copy import is_empty, tree_size
-from stackwright.embedded.volumes.service import Volume
+from stackwright.embedded.volumes.types import Volume
 
 log = logging.getLogger("stackwright.engine")
 
@@ -75,10 +77,10 @@ class SnapshotService:
 
     async def of_container(self, container: Container, name: str = "") -> Snapshot:
         """POST /containers/{id}/snapshot?name=."""
-        volumes = self._services.volumes
+        service = self._services.volumes
         async with self._supervisor.live(container).lock:
             self._check_still(container)
-            mounted = {m.destination: volumes.get(m.name) for m in container.mounts if m.kind == "volume"}
+            mounted = {m.destination: service.get(m.name) for m in container.mounts if m.kind == "volume"}
             kept = {place: volume for place, volume in mounted.items() if not volume.options}
             async with self._freezing(kept.values(), container, name) as work:
                 layers = await self._freeze_root(container, work)
@@ -86,19 +88,13 @@ class SnapshotService:
                     one: await self._freeze_volume(one, work)
                     for one in {volume.name for volume in kept.values()}
                 }
+                volumes = tuple(
+                    FrozenVolume(name=volume.name, destination=place, layers=contents[volume.name])
+                    for place, volume in kept.items()
+                )
                 return self._add(
-                    Snapshot(
-                        id=new_id(),
-                        name=name,
-                        created_ns=now_ns(),
-                        kind="container",
-                        source_id=container.id,
-                        source_name=container.name,
-                        copied=work.copied,
-                        volumes=tuple(
-                            FrozenVolume(name=volume.name, destination=place, layers=contents[volume.name])
-                            for place, volume in kept.items()
-                        ),
+                    msgspec.structs.replace(
+                        _taken("container", container.id, container.name, name, work, volumes),
                         image_id=container.image_id,
                         image=container.image,
                         layers=layers,
@@ -118,18 +114,8 @@ class SnapshotService:
             )
         async with self._freezing([volume], None, name) as work:
             layers = await self._freeze_volume(volume.name, work)
-            return self._add(
-                Snapshot(
-                    id=new_id(),
-                    name=name,
-                    created_ns=now_ns(),
-                    kind="volume",
-                    source_id=volume.name,
-                    source_name=volume.name,
-                    copied=work.copied,
-                    volumes=(FrozenVolume(name=volume.name, layers=layers),),
-                )
-            )
+            frozen = FrozenVolume(name=volume.name, layers=layers)
+            return self._add(_taken("volume", volume.name, volume.name, name, work, (frozen,)))
 
     def clone(self, reference: str, body: Mapping[str, Any]) -> tuple[Snapshot, Clone]:
         """What POST /containers/create?snapshot= is to create. Its folders are to be held until that is written."""
@@ -265,3 +251,19 @@ class SnapshotService:
         if not upper.is_dir():
             successor(self._frozen.data(frozen_id), upper)
         return True
+
+
+def _taken(
+    kind: str, source_id: str, source_name: str, name: str, work: _Work, volumes: tuple[FrozenVolume, ...]
+) -> Snapshot:
+    """What every snapshot says of itself."""
+    return Snapshot(
+        id=new_id(),
+        name=name,
+        created_ns=now_ns(),
+        kind=kind,
+        source_id=source_id,
+        source_name=source_name,
+        copied=work.copied,
+        volumes=volumes,
+    )

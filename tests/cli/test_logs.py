@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 
 from tests.cli.conftest import Box, everywhere, read_until
 
@@ -18,14 +19,17 @@ def test_lines_of_several_services_are_merged_in_time_order(box: Box) -> None:
     box.write(
         """
         services:
-          a: {image: $IMAGE, command: [sh, -c, "while [ ! -e /s/go ]; do sleep 0.05; done; echo a1; touch /s/a1; while [ ! -e /s/b1 ]; do sleep 0.05; done; echo a2"], volumes: [./s:/s]}
-          b: {image: $IMAGE, command: [sh, -c, "while [ ! -e /s/a1 ]; do sleep 0.05; done; echo b1; touch /s/b1"], volumes: [./s:/s]}
+          a: {image: $IMAGE, command: [sh, -c, "while [ ! -e /s/a1 ]; do sleep 0.05; done; echo a1; while [ ! -e /s/a2 ]; do sleep 0.05; done; echo a2"], volumes: [./s:/s]}
+          b: {image: $IMAGE, command: [sh, -c, "while [ ! -e /s/b1 ]; do sleep 0.05; done; echo b1"], volumes: [./s:/s]}
         """
     )
     box.ok("up", "-d")
-    (box.folder / "s/go").touch()
-    while "running" in {value["State"] for value in box.ps().values()}:
-        pass
+    # An engine takes the time of a line when it reads it: the next one is written when that has happened.
+    for name in ("a1", "b1", "a2"):
+        (box.folder / "s" / name).touch()
+        deadline = time.monotonic() + 60
+        while f"| {name}" not in box.ok("logs"):
+            assert time.monotonic() < deadline
     assert box.ok("logs") == "a-1  | a1\nb-1  | b1\na-1  | a2\n"
 
 
@@ -58,6 +62,25 @@ def test_following_goes_on_across_a_restart_and_misses_nothing(box: Box) -> None
     read_until(process, "| run")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
+
+
+def test_following_goes_on_while_a_command_is_at_work_on_what_does_not_run(box: Box) -> None:
+    box.write(
+        """
+        services:
+          a:
+            image: $IMAGE
+            pre_start: [{command: [sleep, "4"]}]
+            command: [sh, -c, "trap 'exit 0' TERM; echo run; sleep 1000 & wait"]
+        """
+    )
+    box.ok("up", "-d")
+    process = box.start("logs", "-f")
+    read_until(process, "| run")
+    box.ok("up", "-d", "--force-recreate")
+    read_until(process, "| run")
+    box.ok("stop")
+    assert process.wait(20) == 0
 
 
 @everywhere

@@ -34,11 +34,24 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/stackwright-{os.geteuid()}") / "stackwright"
 
 
+def held(engine: str, project: str) -> bool:
+    """Whether some command changes the project just now. Only looks: nobody waits for who asks."""
+    try:
+        pid = _path(engine, project).read_text().partition(" ")[0]
+    except OSError:
+        return False
+    return pid.isdigit() and Path("/proc", pid).exists()  # a killed command leaves its file
+
+
+def _path(engine: str, project: str) -> Path:
+    digest = hashlib.sha256(engine.encode()).hexdigest()[:8]
+    return folder() / f"{project}-{digest}.lock"
+
+
 @asynccontextmanager
 async def project_lock(engine: str, project: str, show: Sink, patience: float) -> AsyncIterator[None]:
     """Hold the project's lock on `engine` (its address). Raises `ProjectBusy` after `patience` seconds."""
-    digest = hashlib.sha256(engine.encode()).hexdigest()[:8]
-    path = folder() / f"{project}-{digest}.lock"
+    path = _path(engine, project)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = await _acquire(path, show, patience)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 
 import click
 
 from stackwright.cli.flags import GlobalOptions
+from stackwright.cli.lock import held
 from stackwright.cli.logfilter import LEVELS, Filter, json_view, last_of_each
 from stackwright.cli.logview import LogView, short_name
 from stackwright.cli.moments import moment
@@ -94,6 +96,7 @@ def logs(
                 show,
                 joined_since=asked,
                 linger=2.0,
+                busy=partial(held, str(opened.engine.address), project.name),
                 tell=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201
             )
             # With a filter --tail counts the lines that are shown, so all are read.

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from stackwright.cli import boots, runlog, waterfall
 from stackwright.cli.asking import agreed
 from stackwright.cli.live import Live, screen
-from stackwright.cli.lock import project_lock
+from stackwright.cli.lock import held, project_lock
 from stackwright.cli.logview import LogView
 from stackwright.cli.progress import colourful
 from stackwright.cli.warm.whose import command_pid
@@ -257,6 +257,7 @@ class Foreground:
                 self._member,
                 self._show,
                 joined_since=time.time(),
+                busy=partial(held, str(self.session.engine.address), self.session.project.name),
                 tell=lambda text: self.session.emit(Note(text, warning=True)),
             )
             try:

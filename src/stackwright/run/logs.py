@@ -87,7 +87,8 @@ async def history(
 class Follower:
     """Shows the live output of a project's containers, also of those that restart or join later.
 
-    `wanted` chooses containers. `run` ends when none of them runs any more, if `until_ended`.
+    `wanted` chooses containers. `run` ends when none of them runs any more, if `until_ended`, and nobody is at work on
+    the project (`busy`): who is replaced does not run for a while, and comes again.
     """
 
     def __init__(
@@ -101,9 +102,11 @@ class Follower:
         joined_since: float | None = None,
         linger: float = 0.3,
         tell: Callable[[str], None] = lambda text: None,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self.engine, self.project, self.wanted, self.show = engine, project, wanted, show
         self.until_ended = until_ended
+        self.busy = busy
         self.tell = tell
         """Hears of an engine that goes away and comes back."""
         self.linger = linger  # seconds: who is being restarted or replaced is not running for a moment
@@ -129,7 +132,7 @@ class Follower:
                 while True:
                     self._changed.clear()
                     running = await self._attach(group)
-                    idle = self.until_ended and not running and not self._tasks
+                    idle = self.until_ended and not running and not self._tasks and not self.busy()
                     if not idle:
                         quiet_since = 0.0
                     elif not quiet_since:

@@ -16,7 +16,8 @@ from stackwright.embedded.builder.cache import StepCache
 from stackwright.embedded.builder.imported import ImportedCache
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CacheFolders
-from stackwright.embedded.builder.types import BuildOptions, RunStep
+from stackwright.embedded.builder.types import BuildOptions, Given, Lender, RunStep
+from stackwright.embedded.builder.watch import BuildWatch, Unwatched
 from stackwright.embedded.errors import NotFound
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.service import ImageService
@@ -36,10 +37,12 @@ class Session:
     dockerfile: Dockerfile
     context: Path
     folder: Path
+    watch: BuildWatch = field(default_factory=Unwatched)
     given: dict[str, str] = field(init=False)
     outer: dict[str, str] = field(init=False)
     """Values of global arguments."""
     imported: ImportedCache = field(init=False)
+    lender: Lender = field(init=False)
     platform_values: dict[str, str] = field(init=False)
     _results: dict[int, asyncio.Future[Image]] = field(default_factory=dict)
     _pulls: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -47,6 +50,7 @@ class Session:
     _ca_announced: bool = False
 
     def __post_init__(self) -> None:
+        self.lender = self.options.lender or Given(self.options)
         self.given = given_arguments(self.options.build_args)
         self.imported = ImportedCache(self.images, self.options.cache_from)
         for source in self.imported.sources:
@@ -75,7 +79,7 @@ class Session:
             return await self.images.pull(
                 name,
                 platform=platform or self.options.platform or None,
-                auth=self._auth(reference),
+                auth=await self.lender.credentials(reference.domain),
                 progress=emit,
             )
 
@@ -119,8 +123,3 @@ class Session:
 
     def quiet(self, message: dict[str, Any]) -> None:
         """For messages that nobody waits for."""
-
-    def _auth(self, reference: Reference) -> Any:
-        names = (reference.domain, f"https://{reference.domain}", "https://index.docker.io/v1/")
-        usable = names if reference.domain == "docker.io" else names[:2]
-        return next((self.options.auth[name] for name in usable if name in self.options.auth), None)

@@ -25,6 +25,7 @@ from stackwright.embedded.builder.runmounts import parse_mount
 from stackwright.embedded.builder.session import Session
 from stackwright.embedded.builder.types import StepMount, StepSpec
 from stackwright.embedded.builder.upper import UpperWriter
+from stackwright.embedded.builder.watch import StepWatch, UnwatchedStep
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images import changes
@@ -47,6 +48,7 @@ class StageBuild:
         self._author = ""
         self._cmd_set = False
         self._arguments = StageArguments(session.given, session.outer)
+        self._watch: StepWatch = UnwatchedStep()
 
     async def run(self, extra: Sequence[Instruction] = ()) -> Image:
         """Build the stage and give its image; StepFailed names the instruction at fault."""
@@ -60,7 +62,16 @@ class StageBuild:
     async def _at(self, instruction: Instruction, act: Callable[[Instruction], Awaitable[None]]) -> None:
         text(self._emit, f"Step {self._number}/{self._total} : {instruction.text}\n")
         self._number += 1
-        await self._guarded(instruction, act)
+        self._watch = self._session.watch.step(self._stage, instruction)
+        try:
+            await self._guarded(instruction, act)
+        except StepFailed as error:
+            self._watch.finished(error)
+            raise
+        except asyncio.CancelledError:
+            self._watch.cancelled()
+            raise
+        self._watch.finished()
         text(self._emit, f" ---> {self._image.short_id if self._image else ''}\n")
 
     async def _guarded(self, instruction: Instruction, act: Callable[[Instruction], Awaitable[None]]) -> None:
@@ -90,7 +101,7 @@ class StageBuild:
             self._image = await self._session.result(earlier)
         elif name != "scratch":
             platform = expand(instruction.flag("platform"), variables, file.directives.escape)
-            self._image = await self._session.pulled(name, self._emit, platform)
+            self._image = await self._session.pulled(name, self._pulling, platform)
         if self._image is None:
             return
         self._session.lease(self._image)
@@ -125,6 +136,10 @@ class StageBuild:
                 elif instruction.name == "ENTRYPOINT" and not self._cmd_set:
                     config.pop("Cmd", None)  # the base image's command was for the base image's entrypoint
                 await self._set(instruction, config)
+
+    def _pulling(self, message: dict[str, Any]) -> None:
+        self._emit(message)
+        self._watch.progress(message)
 
     def _say_what_it_replaces(self) -> None:
         before = (self._config.get("Healthcheck") or {}).get("Test") or ()
@@ -174,6 +189,7 @@ class StageBuild:
         if image is None:
             return False
         text(self._emit, " ---> Using cache\n")
+        self._watch.cached()
         self._session.lease(image)
         self._image, self._config = image, dict(image.run_config)
         return True
@@ -250,6 +266,7 @@ class StageBuild:
         session.lease(self._image)
         session.cache.remember(key, self._image)
         text(self._emit, " ---> Using cache\n")
+        self._watch.cached()
         return True
 
     async def _run(self, instruction: Instruction) -> None:
@@ -263,9 +280,8 @@ class StageBuild:
             preparer = MountPreparer(
                 folder,
                 self._session.caches,
-                options.secrets,
-                options.ssh,
-                lambda name: self._session.view_of(name, self._stage, self._emit),
+                self._session.lender,
+                lambda name: self._session.view_of(name, self._stage, self._pulling),
                 cwd,
             )
             bodies = [document.content for document in instruction.heredocs]
@@ -346,13 +362,16 @@ class StageBuild:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
         def output(data: bytes) -> None:
+            self._watch.output(data)
             if piece := decoder.decode(data):
                 text(self._emit, piece)
 
         code = await self._session.run_step(replace(step, lower=lower), output)
         if code:
             raise StepFailed(
-                f"The command '{' '.join(step.args)}' returned a non-zero code: {code}", code=code
+                f"The command '{' '.join(step.args)}' returned a non-zero code: {code}",
+                code=code,
+                command=" ".join(step.args),
             )
         text(self._emit, f"Removing intermediate container {step.id[:12]}\n")
         with contextlib.suppress(OSError):

@@ -1,0 +1,24 @@
+"""A failed step as BuildKit's clients show it: with the lines of the Dockerfile at fault."""
+
+from __future__ import annotations
+
+from stackwright.embedded.builder.errors import StepFailed
+from stackwright.embedded.buildkit import messages_pb2 as pb
+from stackwright.embedded.buildkit.watch import failure_text
+from stackwright.embedded.errors import EngineError
+
+
+class SolveFailed(EngineError):  # noqa: N818 (named as the errors of embedded/errors.py are)
+    """A build whose Dockerfile (``name``, ``text``) says where it failed."""
+
+    def __init__(self, failed: StepFailed, name: str, text: str) -> None:
+        super().__init__(failure_text(failed))
+        self.source: pb.Source | None = None
+        """Where in the Dockerfile."""
+        instruction = failed.instruction
+        if instruction is not None and instruction.line:
+            place = pb.Range(
+                start=pb.Position(line=instruction.line), end=pb.Position(line=instruction.end_line)
+            )
+            info = pb.SourceInfo(filename=name, data=text.encode(), language="Dockerfile")
+            self.source = pb.Source(info=info, ranges=[place])

@@ -71,7 +71,9 @@ class Control:
         else:
             returned = await solve.returned
             if returned.HasField("error"):
-                raise GRPCError(Status(returned.error.code), returned.error.message)
+                raise GRPCError(
+                    Status(returned.error.code), returned.error.message, list(returned.error.details)
+                )
             image = self._work.image_of(returned.result)
         return pb.SolveResponse(ExporterResponse=await self._exports.export(exporters, image, solve, asked))
 
@@ -91,8 +93,10 @@ class Control:
             freed = await self._images.prune_build_cache()
         except EngineError as error:
             raise GRPCError(Status.UNKNOWN, error.message) from error
-        size = int(freed.get("SpaceReclaimed") or 0)
-        await stream.send_message(pb.UsageRecord(ID="build-cache", Size=size, RecordType="regular"))
+        if size := int(freed.get("SpaceReclaimed") or 0):
+            await stream.send_message(pb.UsageRecord(ID="build-cache", Size=size, RecordType="regular"))
+        else:
+            await stream.send_trailing_metadata()
 
     async def _history(self, stream: Stream[pb.Empty, pb.BuildHistoryEvent]) -> None:
         """No history is kept: there is nothing to list."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from google.protobuf.any_pb2 import Any
+
 from stackwright.embedded.builder.errors import StepFailed
 from stackwright.embedded.buildkit import messages_pb2 as pb
 from stackwright.embedded.buildkit.watch import failure_text
 from stackwright.embedded.errors import EngineError
+
+_SOURCE = "github.com/moby/buildkit/errdefs.Source+json"
+"""The type's name among BuildKit's; the message is packed as any other all the same."""
 
 
 class SolveFailed(EngineError):  # noqa: N818 (named as the errors of embedded/errors.py are)
@@ -13,12 +18,13 @@ class SolveFailed(EngineError):  # noqa: N818 (named as the errors of embedded/e
 
     def __init__(self, failed: StepFailed, name: str, text: str) -> None:
         super().__init__(failure_text(failed))
-        self.source: pb.Source | None = None
-        """Where in the Dockerfile."""
+        self.details: list[Any] = []
+        """For the status: where in the Dockerfile."""
         instruction = failed.instruction
         if instruction is not None and instruction.line:
             place = pb.Range(
                 start=pb.Position(line=instruction.line), end=pb.Position(line=instruction.end_line)
             )
             info = pb.SourceInfo(filename=name, data=text.encode(), language="Dockerfile")
-            self.source = pb.Source(info=info, ranges=[place])
+            source = pb.Source(info=info, ranges=[place])
+            self.details.append(Any(type_url=_SOURCE, value=source.SerializeToString()))

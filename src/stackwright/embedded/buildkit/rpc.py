@@ -7,10 +7,13 @@ from typing import Any, TypeVar, cast
 
 from grpclib.client import Channel
 from grpclib.const import Cardinality, Handler, Status
+from grpclib.encoding.base import StatusDetailsCodecBase
+from grpclib.encoding.proto import ProtoCodec
 from grpclib.exceptions import GRPCError
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server, Stream
 
+from stackwright.embedded.buildkit import messages_pb2 as pb
 from stackwright.embedded.errors import EngineError
 
 Asked = TypeVar("Asked")
@@ -46,8 +49,20 @@ def unary(
 
 
 def as_rpc_error(error: EngineError) -> GRPCError:
-    """The same for a gRPC client."""
-    return GRPCError(_STATUS.get(error.status, Status.UNKNOWN), error.message)
+    """The same for a gRPC client, with the ``details`` (packed messages) that some errors have."""
+    details = getattr(error, "details", None)
+    return GRPCError(_STATUS.get(error.status, Status.UNKNOWN), error.message, details)
+
+
+class _Details(StatusDetailsCodecBase):
+    """Details of an error as ``google.rpc.Status`` has them; grpclib's own codec needs one more library for it."""
+
+    def encode(self, status: Status, message: str | None, details: Any) -> bytes:
+        packed = pb.RpcStatus(code=status.value, message=message or "", details=details)
+        return packed.SerializeToString()
+
+    def decode(self, status: Status, message: str | None, data: bytes) -> Any:
+        return list(pb.RpcStatus.FromString(data).details)
 
 
 class _Methods:
@@ -62,7 +77,9 @@ class _Methods:
 
 def serving(methods: Mapping[str, Handler]) -> H2Protocol:
     """A protocol that serves ``methods`` (by path) on the transport it is given."""
-    return Server([_Methods(methods)])._protocol_factory()
+    return Server(
+        [_Methods(methods)], codec=ProtoCodec(), status_details_codec=_Details()
+    )._protocol_factory()
 
 
 class Caller(Channel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 import urllib.request
 from collections.abc import Iterator
@@ -196,25 +195,6 @@ def test_down_with_volumes_and_images_leaves_nothing(project: DockerCompose, eng
     assert engine.docker("volume", "ls", "-q").stdout == ""
     assert engine.docker("network", "ls", "--filter", "type=custom", "-q").stdout == ""
     assert "small-web:latest" not in engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
-
-
-def test_a_build_that_wants_buildkit_is_told_what_to_set(compose: DockerCompose) -> None:
-    (compose.folder / "compose.yaml").write_text("services: {one: {build: .}}\n")
-    (compose.folder / "Dockerfile").write_text(f"FROM {IMAGE}\n")
-    environ = {key: value for key, value in compose.environ.items() if key != "DOCKER_BUILDKIT"}
-    environ["DOCKER_CONFIG"] = str(compose.folder / "config")
-    done = subprocess.run(
-        [compose.plugin, "build"],
-        cwd=compose.folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode == 0:
-        pytest.skip("BuildKit's image could be fetched")
-    assert "with DOCKER_BUILDKIT=0 in the client's environment this engine builds by itself" in done.stderr
 
 
 def test_a_missing_image_is_named(compose: DockerCompose) -> None:

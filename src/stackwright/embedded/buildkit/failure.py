@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
+
 from google.protobuf.any_pb2 import Any
 
 from stackwright.embedded.builder.errors import StepFailed
-from stackwright.embedded.buildkit import messages_pb2 as pb
 from stackwright.embedded.buildkit.watch import failure_text
 from stackwright.embedded.errors import EngineError
 
 _SOURCE = "github.com/moby/buildkit/errdefs.Source+json"
-"""The type's name among BuildKit's; the message is packed as any other all the same."""
+"""The type's name among BuildKit's; packed as JSON, as its name says."""
 
 
 class SolveFailed(EngineError):  # noqa: N818 (named as the errors of embedded/errors.py are)
@@ -22,9 +24,12 @@ class SolveFailed(EngineError):  # noqa: N818 (named as the errors of embedded/e
         """For the status: where in the Dockerfile."""
         instruction = failed.instruction
         if instruction is not None and instruction.line:
-            place = pb.Range(
-                start=pb.Position(line=instruction.line), end=pb.Position(line=instruction.end_line)
-            )
-            info = pb.SourceInfo(filename=name, data=text.encode(), language="Dockerfile")
-            source = pb.Source(info=info, ranges=[place])
-            self.details.append(Any(type_url=_SOURCE, value=source.SerializeToString()))
+            shown = {
+                "info": {
+                    "filename": name,
+                    "data": b64encode(text.encode()).decode(),
+                    "language": "Dockerfile",
+                },
+                "ranges": [{"start": {"line": instruction.line}, "end": {"line": instruction.end_line}}],
+            }
+            self.details.append(Any(type_url=_SOURCE, value=json.dumps(shown).encode()))

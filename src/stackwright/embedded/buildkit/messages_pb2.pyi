@@ -90,34 +90,6 @@ class Definition(_message.Message):
     metadata: _containers.MessageMap[str, OpMetadata]
     def __init__(self, ops: _Optional[_Iterable[bytes]] = ..., metadata: _Optional[_Mapping[str, OpMetadata]] = ...) -> None: ...
 
-class Position(_message.Message):
-    __slots__ = ("line", "character")
-    LINE_FIELD_NUMBER: _ClassVar[int]
-    CHARACTER_FIELD_NUMBER: _ClassVar[int]
-    line: int
-    character: int
-    def __init__(self, line: _Optional[int] = ..., character: _Optional[int] = ...) -> None: ...
-
-class Range(_message.Message):
-    __slots__ = ("start", "end")
-    START_FIELD_NUMBER: _ClassVar[int]
-    END_FIELD_NUMBER: _ClassVar[int]
-    start: Position
-    end: Position
-    def __init__(self, start: _Optional[_Union[Position, _Mapping]] = ..., end: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
-
-class SourceInfo(_message.Message):
-    __slots__ = ("filename", "data", "definition", "language")
-    FILENAME_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
-    DEFINITION_FIELD_NUMBER: _ClassVar[int]
-    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    filename: str
-    data: bytes
-    definition: Definition
-    language: str
-    def __init__(self, filename: _Optional[str] = ..., data: _Optional[bytes] = ..., definition: _Optional[_Union[Definition, _Mapping]] = ..., language: _Optional[str] = ...) -> None: ...
-
 class BuildkitVersion(_message.Message):
     __slots__ = ("package", "version", "revision")
     PACKAGE_FIELD_NUMBER: _ClassVar[int]
@@ -559,11 +531,3 @@ class CredentialsResponse(_message.Message):
     Username: str
     Secret: str
     def __init__(self, Username: _Optional[str] = ..., Secret: _Optional[str] = ...) -> None: ...
-
-class Source(_message.Message):
-    __slots__ = ("info", "ranges")
-    INFO_FIELD_NUMBER: _ClassVar[int]
-    RANGES_FIELD_NUMBER: _ClassVar[int]
-    info: SourceInfo
-    ranges: _containers.RepeatedCompositeFieldContainer[Range]
-    def __init__(self, info: _Optional[_Union[SourceInfo, _Mapping]] = ..., ranges: _Optional[_Iterable[_Union[Range, _Mapping]]] = ...) -> None: ...

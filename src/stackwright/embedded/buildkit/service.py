@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class BuildKit:
     def __init__(
         self, builder: Builder, images: ImageService, announce: Callable[[str], None], host_ca: Path | None
     ) -> None:
+        logging.getLogger("grpclib").setLevel(logging.WARNING)  # a client that goes away is no news
         self.sessions = Sessions()
         solves = Solves()
         work = Work(builder, images, self.sessions, announce, host_ca)

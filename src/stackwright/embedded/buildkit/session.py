@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote_plus
@@ -84,29 +84,30 @@ class ClientSession:
             path.unlink(missing_ok=True)
 
     async def _forward(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with self.channel.request(
+        call = self.channel.request(
             "/moby.sshforward.v1.SSH/ForwardAgent",
             Cardinality.STREAM_STREAM,
             pb.BytesMessage,
             pb.BytesMessage,
             metadata=[("buildkit.ssh.id", name)],
-        ) as stream:
-            await stream.send_request()
+        )
+        # However the connection ends, the step's ssh sees an end; there is nobody else to tell.
+        with closing(writer), suppress(GRPCError, StreamTerminatedError, ConnectionError):
+            async with call as stream:
+                await stream.send_request()
 
-            async def outward() -> None:
-                while data := await reader.read(_PIECE):
-                    await stream.send_message(pb.BytesMessage(data=data))
-                await stream.end()
+                async def outward() -> None:
+                    while data := await reader.read(_PIECE):
+                        await stream.send_message(pb.BytesMessage(data=data))
+                    await stream.end()
 
-            sending = asyncio.ensure_future(outward())
-            try:
-                with suppress(GRPCError, StreamTerminatedError, ConnectionError):
+                sending = asyncio.ensure_future(outward())
+                try:
                     async for message in stream:
                         writer.write(message.data)
                         await writer.drain()
-            finally:
-                sending.cancel()
-                writer.close()
+                finally:
+                    sending.cancel()
 
     async def credentials(self, host: str) -> RegistryAuth | None:
         """What the client knows for a registry."""

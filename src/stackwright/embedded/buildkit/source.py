@@ -57,7 +57,7 @@ class SessionFiles:
             raise BadParameter(f"the Dockerfile ({self._name}) is not UTF-8 text: {error}") from None
         except DockerfileError as error:
             vertex.done(str(error))
-            raise BadParameter(f"dockerfile parse error: {error}") from None
+            raise BadParameter(str(error)) from None
         except BadParameter as error:
             vertex.done(error.message)
             raise

@@ -6,15 +6,26 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.clients.docker_buildx import DockerBuildx
 from tests.embedded.engine_process import EngineProcess
+from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.peers import IMAGE
+from tests.support.gitserver import Repository, served
 from tests.support.ssh import agent_with_key, program_files, public_key
 
 pytestmark = [pytest.mark.root, pytest.mark.network]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    """With a Dockerfile that takes all of it."""
+    first = {"text": "old\n", "sub/inner": "inner\n", "Dockerfile": f"FROM {IMAGE}\nCOPY . /\n"}
+    with served(tmp_path_factory.mktemp("git"), first, {"text": "new\n"}) as found:
+        yield found
 
 
 def test_a_build_shows_its_steps_and_leaves_an_image(buildx: DockerBuildx) -> None:
@@ -184,7 +195,7 @@ def test_names_beyond_ascii_reach_the_client(buildx: DockerBuildx) -> None:
     buildx.run("names", "test", "!", "-e", "/all/weg", "-a", "!", "-e", "/all/nicht-größe")
 
 
-def test_builds_side_by_side_do_not_mix(buildx: DockerBuildx, engine: EngineProcess) -> None:
+def test_builds_side_by_side_do_not_mix(buildx: DockerBuildx) -> None:
     buildx.write(f"FROM {IMAGE}\nARG N\nRUN echo number $N > /n\n")
     running = [
         subprocess.Popen(
@@ -195,3 +206,63 @@ def test_builds_side_by_side_do_not_mix(buildx: DockerBuildx, engine: EngineProc
     ]  # fmt: skip
     assert [one.wait(60) for one in running] == [0] * 4
     assert [buildx.run(f"n{n}", "cat", "/n") for n in range(4)] == [f"number {n}\n" for n in range(4)]
+
+
+def test_named_contexts_stand_for_stages_and_images(buildx: DockerBuildx) -> None:
+    other = buildx.folder.parent / f"{buildx.folder.name}-other"
+    other.mkdir()
+    for name, text in {"kept": "kept\n", "left": "left\n", ".dockerignore": "left\n"}.items():
+        (other / name).write_text(text)
+    buildx.write(f"FROM {IMAGE}\nRUN echo base > /base\n")
+    buildx.build("-t", "base:1")
+    buildx.write(
+        "FROM alpine AS stage\nRUN exit 1\nFROM alpine\nCOPY --from=files / /files\n"
+        "RUN --mount=from=files,target=/m cat /m/kept > /mounted\nCOPY --from=stage /base /again\n"
+    )
+    named = [f"--build-context=files={other}"]
+    named += ["--build-context=alpine=docker-image://base:1", "--build-context=stage=docker-image://base:1"]
+    shown = buildx.build(*named, "-t", "named")
+    assert "[context files] load from client" in shown
+    assert "FROM base:1" in shown
+    assert buildx.run("named", "cat", "/base", "/again", "/mounted") == "base\nbase\nkept\n"
+    assert buildx.run("named", "ls", "-A", "/files").split() == [".dockerignore", "kept"]
+    (other / "kept").write_text("changed\n")
+    buildx.build(*named, "-t", "named")
+    assert buildx.run("named", "cat", "/mounted") == "changed\n"
+
+
+def test_a_folder_can_be_the_base(buildx: DockerBuildx) -> None:
+    other = buildx.folder.parent / f"{buildx.folder.name}-root"
+    other.mkdir()
+    (other / "only").write_text("only\n")
+    buildx.write(f"FROM root AS files\nFROM {IMAGE}\nCOPY --from=files / /all\n")
+    buildx.build(f"--build-context=root={other}", "-t", "rooted")
+    assert buildx.run("rooted", "cat", "/all/only") == "only\n"
+
+
+def test_a_named_context_that_cannot_be_one_is_named(buildx: DockerBuildx) -> None:
+    buildx.write(f"FROM {IMAGE}\n")
+    said = buildx.failing("--build-context=x=https://localhost:1/archive.tar")
+    assert "named context x: https://localhost:1/archive.tar is no folder, image or git repository" in said
+
+
+def test_git_repositories_are_contexts_and_sources(
+    buildx: DockerBuildx, engine: EngineProcess, repository: Repository
+) -> None:
+    if isinstance(engine, UserEngine):
+        pytest.skip("an ordinary user's engine has a loopback of its own, where no repository is served")
+    buildx.write(
+        f"FROM {IMAGE}\nADD {repository.url}#v1:sub /sub\nADD {repository.url} /all\n"
+        f"ADD --keep-git-dir=true {repository.url}#{repository.commits[0]} /old\n"
+        "COPY --from=repo /text /text\n"
+    )
+    buildx.build(f"--build-context=repo={repository.url}#v1", "-t", "sources")
+    assert buildx.run("sources", "cat", "/sub/inner", "/all/text", "/text") == "inner\nnew\nold\n"
+    buildx.run("sources", "test", "-d", "/old/.git", "-a", "!", "-e", "/all/.git")
+    done = buildx.docker("buildx", "build", "-t", "remote", f"{repository.url}#v1")
+    assert done.returncode == 0, done.stderr
+    assert buildx.run("remote", "cat", "/text") == "old\n"
+    buildx.write(f"FROM {IMAGE}\nADD {repository.url}#none /x\n")
+    assert f"failed to fetch {repository.url}#none" in buildx.failing()
+    buildx.write(f"FROM {IMAGE}\nADD {repository.url}#v1:nothere /x\n")
+    assert "the repository has no folder nothere" in buildx.failing()

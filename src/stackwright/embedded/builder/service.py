@@ -17,13 +17,22 @@ from stackwright.dockerfile.stages import arguments
 from stackwright.embedded.builder.arguments import PREDEFINED
 from stackwright.embedded.builder.cache import StepCache
 from stackwright.embedded.builder.context import drop_ignored, read_dockerfile, unpack_context
+from stackwright.embedded.builder.contexts import shadowed
 from stackwright.embedded.builder.download import download
 from stackwright.embedded.builder.errors import BuildFailed, StepFailed
+from stackwright.embedded.builder.git import checkout, is_git, lent_agent
 from stackwright.embedded.builder.output import Emit, OrderedOutput, text
 from stackwright.embedded.builder.prepare import CacheFolders
 from stackwright.embedded.builder.session import Session
 from stackwright.embedded.builder.stage import StageBuild
-from stackwright.embedded.builder.types import BuildOptions, ContextSource, RunStep, StepMount, StepSpec
+from stackwright.embedded.builder.types import (
+    BuildOptions,
+    ContextSource,
+    Given,
+    RunStep,
+    StepMount,
+    StepSpec,
+)
 from stackwright.embedded.builder.watch import BuildWatch
 from stackwright.embedded.errors import BadParameter
 from stackwright.embedded.images.archive.compression import detect
@@ -97,6 +106,7 @@ class Builder:
             dockerfile = await context.fill(folder / "context", folder)
         else:
             dockerfile = await self._archive(context, options, folder)
+        dockerfile = shadowed(dockerfile, options.contexts, options.target)
         try:
             session = Session(
                 images=self._images,
@@ -117,11 +127,15 @@ class Builder:
     ) -> Dockerfile:
         """The context as an archive, from the request or from a URL."""
         archive = folder / "body"
-        if options.remote:
+        if is_git(options.remote):
+            await self._repository(options, folder)
+            name = options.dockerfile
+        elif options.remote:
             archive = await self._remote(options.remote, folder)
+            name = await asyncio.to_thread(_unpack, archive, folder / "context", options)
         else:
             await spool(context, archive)
-        name = await asyncio.to_thread(_unpack, archive, folder / "context", options)
+            name = await asyncio.to_thread(_unpack, archive, folder / "context", options)
         dockerfile = await asyncio.to_thread(read_dockerfile, folder / "context", name)
         await asyncio.to_thread(drop_ignored, folder / "context", name)
         return dockerfile
@@ -187,6 +201,18 @@ class Builder:
             raise
         session.expect(stage).set_result(image)
         output.finish(channel)
+
+    async def _repository(self, options: BuildOptions, folder: Path) -> None:
+        lender = options.lender or Given(options)
+        try:
+            async with lent_agent(lender, options.remote, folder) as agent:
+                (folder / "repository").mkdir()
+                found = await checkout(options.remote, folder / "repository", agent=agent)
+            inside = Path(found.view().root().host)
+        except StepFailed as error:
+            raise BadParameter(error.message) from None
+        (folder / "context").rmdir()
+        inside.rename(folder / "context")
 
     async def _remote(self, url: str, folder: Path) -> Path:
         if not url.startswith(("http://", "https://")):

@@ -16,8 +16,10 @@ from stackwright.dockerfile import DockerfileError, Instruction, Stage, expand
 from stackwright.dockerfile.instruction import parse_text
 from stackwright.embedded.builder.arguments import StageArguments
 from stackwright.embedded.builder.cache import cache_key
+from stackwright.embedded.builder.contexts import ImageContext, find_context
 from stackwright.embedded.builder.copy import CopyStep
 from stackwright.embedded.builder.errors import StepFailed
+from stackwright.embedded.builder.fingerprint import fingerprint
 from stackwright.embedded.builder.history import describe, run_history
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CA_TARGET, CA_VARIABLES, MountPreparer, scaffold
@@ -96,8 +98,11 @@ class StageBuild:
         file = self._session.dockerfile
         variables = {**self._session.platform_values, **self._session.outer}
         name = file.base_of(self._stage, variables)
-        earlier = file.earlier_stage(name, self._stage.index)
-        if earlier is not None:
+        context = find_context(self._session.options.contexts, name)
+        earlier = file.earlier_stage(name, self._stage.index) if context is None else None
+        if context is not None and not isinstance(context, ImageContext):
+            await self._from_folder(name, await self._session.folder_of(name, context))
+        elif earlier is not None:
             self._image = await self._session.result(earlier)
         elif name != "scratch":
             platform = expand(instruction.flag("platform"), variables, file.directives.escape)
@@ -112,6 +117,16 @@ class StageBuild:
         for trigger in triggers:
             inner = replace(parse_text(trigger), line=instruction.line)
             await self._guarded(inner, self._dispatch)
+
+    async def _from_folder(self, name: str, folder: Path) -> None:
+        """``FROM`` a named context that is a folder: an image of nothing but its files."""
+        view = LayerView([folder])
+        key = cache_key("folder", await asyncio.to_thread(fingerprint, view, view.root(), owners=True))
+        if not self._cached(key):
+            self._image = await self._session.images.commit(
+                folder, parent=None, config={}, created_by=f"FROM {name}"
+            )
+            self._session.cache.remember(key, self._image)
 
     async def _dispatch(self, instruction: Instruction) -> None:
         match instruction.name:

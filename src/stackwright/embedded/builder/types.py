@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from stackwright.dockerfile import Dockerfile
+from stackwright.embedded.builder.contexts import NamedContext
 from stackwright.embedded.images.types import RegistryAuth
 
 
@@ -63,6 +64,8 @@ class BuildOptions:
     ``X-Stackwright-Build-SSH``)."""
     lender: Lender | None = None
     """Asked for secrets, agents and credentials instead of ``secrets``, ``ssh`` and ``auth``."""
+    contexts: Mapping[str, NamedContext] = field(default_factory=dict)
+    """What names after ``FROM`` and ``--from=`` mean before stages and images are looked for."""
     auth: Mapping[str, RegistryAuth] = field(default_factory=dict)
     """Registry credentials by host name (``X-Registry-Config``)."""
 

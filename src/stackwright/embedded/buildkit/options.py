@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stackwright.embedded.builder.contexts import NamedContext
 from stackwright.embedded.builder.types import BuildOptions, Lender
 from stackwright.embedded.errors import BadParameter, NotImplementedYet
 
@@ -16,7 +17,12 @@ _NETWORKS = {"": "", "sandbox": "", "default": "", "none": "none", "host": "host
 
 
 def options_from_attributes(
-    attributes: Mapping[str, str], lender: Lender, *, cache: Sequence[str] = (), host_ca: Path | None = None
+    attributes: Mapping[str, str],
+    lender: Lender,
+    *,
+    cache: Sequence[str] = (),
+    host_ca: Path | None = None,
+    contexts: Mapping[str, NamedContext] | None = None,
 ) -> BuildOptions:
     """Read what a client asked for; BadParameter names what cannot be read, NotImplementedYet what is not here."""
     if request := attributes.get("requestid"):
@@ -42,6 +48,8 @@ def options_from_attributes(
         cache_from=tuple(dict.fromkeys((*cache, *_caches(attributes)))),
         host_ca=host_ca,
         lender=lender,
+        contexts=contexts or {},
+        remote=attributes.get("context", ""),
     )
 
 

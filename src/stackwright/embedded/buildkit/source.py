@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from stackwright.dockerfile import Dockerfile, DockerfileError, Instruction, parse
+from stackwright.embedded.builder.git import is_git
 from stackwright.embedded.builder.sources import URL
 from stackwright.embedded.buildkit.progress import Progress
 from stackwright.embedded.buildkit.session import ClientSession
@@ -73,10 +74,10 @@ class SessionFiles:
             place.mkdir()
             size = await self._session.files(self._context, place, only=(".dockerignore",))
             vertex.status("transferring context:", size, over=True)
-            text = LayerView([place]).read_text(".dockerignore")
+            vertex.done()
+            return ignore_patterns(place)
         vertex.done()
-        lines = text.removeprefix("\ufeff").splitlines()
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        return _patterns(text)
 
     async def _fetch(self, context: Path, ignored: list[str]) -> None:
         vertex = self._progress.vertex("[internal] load build context")
@@ -89,6 +90,16 @@ class SessionFiles:
         vertex.done()
 
 
+def ignore_patterns(folder: Path) -> list[str]:
+    """What the folder's ``.dockerignore`` excludes."""
+    return _patterns(LayerView([folder]).read_text(".dockerignore"))
+
+
+def _patterns(text: str) -> list[str]:
+    lines = text.removeprefix("\ufeff").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
 def _takes_context(instruction: Instruction) -> bool:
     """Whether an instruction may take files of the context."""
     if instruction.nested is not None:
@@ -96,7 +107,9 @@ def _takes_context(instruction: Instruction) -> bool:
     if instruction.name in ("COPY", "ADD"):
         if instruction.flag("from"):
             return False
-        return any(not URL.match(word) and not word.startswith("<<") for word in instruction.args[:-1])
+        return any(
+            not (URL.match(word) or is_git(word) or word.startswith("<<")) for word in instruction.args[:-1]
+        )
     for mount in instruction.flag_values("mount"):
         keys = dict(part.partition("=")[::2] for part in mount.split(","))
         if keys.get("type", "bind") == "bind" and "from" not in keys:

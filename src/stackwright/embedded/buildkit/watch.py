@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stackwright.dockerfile import Dockerfile, Instruction, Stage
+from stackwright.embedded.builder.contexts import ImageContext, NamedContext, find_context
 from stackwright.embedded.builder.errors import StepFailed
 from stackwright.embedded.builder.watch import StepWatch, UnwatchedStep
 from stackwright.embedded.buildkit.progress import Progress, VertexProgress, pull_status
@@ -34,8 +35,10 @@ class _Step:
 class VertexWatch:
     """A :class:`~stackwright.embedded.builder.watch.BuildWatch`; ``variables`` for names after ``FROM``."""
 
-    def __init__(self, progress: Progress, variables: Mapping[str, str]) -> None:
-        self._progress, self._variables = progress, dict(variables)
+    def __init__(
+        self, progress: Progress, variables: Mapping[str, str], contexts: Mapping[str, NamedContext]
+    ) -> None:
+        self._progress, self._variables, self._contexts = progress, dict(variables), contexts
         self._file: Dockerfile | None = None
         self._last: dict[int, str] = {}
 
@@ -67,6 +70,11 @@ class VertexWatch:
         """The text of a stage's ``FROM``; empty for an earlier stage or ``scratch``, which are no steps."""
         assert self._file is not None, "begun comes before the first step"
         name = self._file.base_of(stage, self._variables)
+        context = find_context(self._contexts, name)
+        if isinstance(context, ImageContext):
+            return f"FROM {context.name}"
+        if context is not None:
+            return f"FROM {name}"
         if name == "scratch" or self._file.earlier_stage(name, stage.index):
             return ""
         return f"FROM {Reference.parse(name).tagged().canonical}"

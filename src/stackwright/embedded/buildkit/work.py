@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from stackwright.embedded.builder.errors import BuildFailed, StepFailed
 from stackwright.embedded.builder.service import Builder
 from stackwright.embedded.buildkit import messages_pb2 as pb
 from stackwright.embedded.buildkit.failure import SolveFailed
+from stackwright.embedded.buildkit.named import named_contexts
 from stackwright.embedded.buildkit.options import FRONTENDS, cache_references, options_from_attributes
 from stackwright.embedded.buildkit.session import Sessions
 from stackwright.embedded.buildkit.solves import Solve
@@ -54,7 +55,13 @@ class Work:
             raise NotImplementedYet(f"frontend {frontend!r}: this engine reads Dockerfiles")
         session = await self._sessions.get(request.Session)
         cache = cache_references([(entry.Type, entry.Attrs) for entry in request.Cache.Imports])
-        options = options_from_attributes(attributes, session, cache=cache, host_ca=self._host_ca)
+        options = options_from_attributes(
+            attributes,
+            session,
+            cache=cache,
+            host_ca=self._host_ca,
+            contexts=named_contexts(attributes, inputs, session, solve.progress, image_of_definition),
+        )
         files = SessionFiles(
             session,
             solve.progress,
@@ -64,9 +71,10 @@ class Work:
         )
         platform = Platform.parse(options.platform) if options.platform else Platform.host()
         variables = {**platform_arguments(platform), **{k: v or "" for k, v in options.build_args.items()}}
-        watch = VertexWatch(solve.progress, variables)
+        watch = VertexWatch(solve.progress, variables, options.contexts)
         try:
-            image = await self._builder.build(files, options, _unheard, watch)
+            context = _no_body() if options.remote else files
+            image = await self._builder.build(context, options, _unheard, watch)
         except BuildFailed as error:
             if isinstance(error.__cause__, StepFailed):
                 raise SolveFailed(error.__cause__, options.dockerfile, files.text) from error
@@ -119,6 +127,12 @@ def image_of_definition(definition: pb.Definition) -> str:
 
 def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+async def _no_body() -> AsyncIterator[bytes]:
+    """For a context that the engine fetches itself."""
+    return
+    yield b""
 
 
 def _unheard(message: dict[str, Any]) -> None:

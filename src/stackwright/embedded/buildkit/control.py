@@ -11,8 +11,10 @@ from grpclib.server import Stream
 
 from stackwright.embedded.buildkit import messages_pb2 as pb
 from stackwright.embedded.buildkit.export import Exports
-from stackwright.embedded.buildkit.rpc import unary
+from stackwright.embedded.buildkit.rpc import as_rpc_error, unary
+from stackwright.embedded.buildkit.session import Sessions
 from stackwright.embedded.buildkit.solves import Solve, Solves
+from stackwright.embedded.buildkit.tunnel import tunnelled
 from stackwright.embedded.buildkit.work import Work
 from stackwright.embedded.errors import BadParameter, EngineError, NotImplementedYet
 from stackwright.embedded.images.service import ImageService
@@ -25,17 +27,21 @@ _VERSION = pb.BuildkitVersion(package="github.com/moby/buildkit", version="v0.13
 class Control:
     """Over the work of builds and the image store."""
 
-    def __init__(self, solves: Solves, work: Work, exports: Exports, images: ImageService) -> None:
-        self._solves, self._work, self._exports, self._images = solves, work, exports, images
+    def __init__(
+        self, solves: Solves, work: Work, exports: Exports, images: ImageService, sessions: Sessions
+    ) -> None:
+        self._solves, self._work, self._exports = solves, work, exports
+        self._images, self._sessions = images, sessions
 
     def methods(self) -> dict[str, Handler]:
         """Path → method."""
-        one = Cardinality.UNARY_STREAM
+        one, both = Cardinality.UNARY_STREAM, Cardinality.STREAM_STREAM
         return {
             f"{_SERVICE}/Info": unary(pb.Empty, pb.InfoResponse, self._info),
             f"{_SERVICE}/ListWorkers": unary(pb.ListWorkersRequest, pb.ListWorkersResponse, self._workers),
             f"{_SERVICE}/Solve": unary(pb.SolveRequest, pb.SolveResponse, self._solve),
             f"{_SERVICE}/Status": Handler(self._status, one, pb.StatusRequest, pb.StatusResponse),
+            f"{_SERVICE}/Session": Handler(self._session, both, pb.BytesMessage, pb.BytesMessage),
             f"{_SERVICE}/DiskUsage": unary(pb.Empty, pb.DiskUsageResponse, self._disk_usage),
             f"{_SERVICE}/Prune": Handler(self._prune, one, pb.Empty, pb.UsageRecord),
             f"{_SERVICE}/ListenBuildHistory": Handler(self._history, one, pb.Empty, pb.BuildHistoryEvent),
@@ -83,6 +89,12 @@ class Control:
             return
         async for response in self._solves.get(asked.Ref).progress.follow():
             await stream.send_message(response)
+
+    async def _session(self, stream: Stream[pb.BytesMessage, pb.BytesMessage]) -> None:
+        try:
+            await tunnelled(stream, self._sessions)
+        except EngineError as error:
+            raise as_rpc_error(error) from error
 
     async def _disk_usage(self, asked: pb.Empty, metadata: Mapping[str, Any]) -> pb.DiskUsageResponse:
         return pb.DiskUsageResponse()

@@ -27,6 +27,7 @@ _CAPABILITIES = (
     "gateway.solve.metadata",
     "frontend.caps",
     "gateway.solve.evaluate",
+    "gateway.evaluate",
 )
 """What clients may ask of this service (BuildKit's frontend/gateway/pb/caps.go)."""
 _SOURCES = ("source.image", "source.local", "platform", "constraints", "meta.description", "meta.ignorecache")
@@ -43,6 +44,7 @@ class Gateway:
         return {
             f"{_SERVICE}/Ping": unary(pb.Empty, pb.PongResponse, self._ping),
             f"{_SERVICE}/Solve": unary(pb.GatewaySolveRequest, pb.GatewaySolveResponse, self._solve),
+            f"{_SERVICE}/Evaluate": unary(pb.Empty, pb.Empty, self._evaluate),
             f"{_SERVICE}/Return": unary(pb.ReturnRequest, pb.Empty, self._return),
         }
 
@@ -62,6 +64,10 @@ class Gateway:
             solve, request, asked.Frontend, asked.FrontendOpt, asked.FrontendInputs
         )
         return pb.GatewaySolveResponse(result=self._work.result(image))
+
+    async def _evaluate(self, asked: pb.Empty, metadata: Mapping[str, Any]) -> pb.Empty:
+        """A result was built before anybody got a reference to it."""
+        return pb.Empty()
 
     async def _return(self, asked: pb.ReturnRequest, metadata: Mapping[str, Any]) -> pb.Empty:
         solve, _ = await self._solves.asked(_build_id(metadata))

@@ -28,7 +28,7 @@ class BuildKit:
         self.sessions = Sessions()
         solves = Solves()
         work = Work(builder, images, self.sessions, announce, host_ca)
-        control = Control(solves, work, Exports(images), images)
+        control = Control(solves, work, Exports(images), images, self.sessions)
         self._methods = {**control.methods(), **Gateway(solves, work).methods()}
 
     def control(self) -> asyncio.Protocol:

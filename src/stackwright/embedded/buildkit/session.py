@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
 from grpclib.const import Cardinality, Status
@@ -20,7 +20,7 @@ from stackwright.embedded.errors import BadParameter, NotFound
 from stackwright.embedded.images.archive.limits import Limits
 from stackwright.embedded.images.types import RegistryAuth
 
-_HEADER = "X-Docker-Expose-Session-"
+_ID_HEADER = "X-Docker-Expose-Session-Uuid"
 _ARRIVES_WITHIN = 10.0
 """Seconds for a session that a solve names to be there: client and engine talk over two connections."""
 _PIECE = 32_768
@@ -31,10 +31,11 @@ Answer = TypeVar("Answer")
 class ClientSession:
     """The engine's end of one session."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self.id = headers.get(f"{_HEADER}Uuid", "")
+    def __init__(self, headers: Mapping[str, Any]) -> None:
+        """``headers``: of the request, or the metadata of the call, whose names are lower case."""
+        self.id = str(headers.get(_ID_HEADER) or headers.get(_ID_HEADER.lower()) or "")
         if not self.id:
-            raise BadParameter(f"a session needs the header {_HEADER}Uuid")
+            raise BadParameter(f"a session needs the header {_ID_HEADER}")
         self.channel = Caller()
 
     async def files(

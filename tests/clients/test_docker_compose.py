@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.clients.docker_compose import DockerCompose
@@ -202,3 +203,36 @@ def test_a_missing_image_is_named(compose: DockerCompose) -> None:
     done = compose.run("up", "-d")
     assert done.returncode != 0
     assert "localhost:1" in done.stderr
+
+
+@pytest.mark.parametrize("bake", [False, True])
+def test_builds_use_the_results_of_other_services(
+    compose: DockerCompose, buildx_plugin: Path, bake: bool
+) -> None:
+    if bake:
+        plugins = compose.folder / ".docker-config" / "cli-plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "docker-buildx").symlink_to(buildx_plugin)
+    for name in ("one", "more"):
+        (compose.folder / name).mkdir()
+    (compose.folder / "more" / "file").write_text("more\n")
+    (compose.folder / "compose.yaml").write_text(
+        f"""
+services:
+  base:
+    build: {{context: one, dockerfile_inline: "FROM {IMAGE}\\nRUN echo base > /base"}}
+    command: ["true"]
+  app:
+    build:
+      context: one
+      additional_contexts: {{base: service:base, more: ./more}}
+      ulimits: {{nofile: 1234}}
+      dockerfile_inline: "FROM base\\nCOPY --from=more file /file\\nRUN ulimit -n > /limit"
+    command: [cat, /base, /file, /limit]
+"""
+    )
+    try:
+        compose.ok("up", "--build", "app")
+        assert compose.ok("logs", "--no-log-prefix", "app").splitlines() == ["base", "more", "1234"]
+    finally:
+        compose.ok("down", "--rmi", "all", "-t", "0")

@@ -331,6 +331,9 @@ class StageBuild:
                         shm_size=options.shm_size,
                         memory=options.memory,
                         cpu_shares=options.cpu_shares,
+                        cpu_period=options.cpu_period,
+                        cpu_quota=options.cpu_quota,
+                        ulimits=options.ulimits,
                     ),
                     folder,
                 )

@@ -13,6 +13,24 @@ from stackwright.embedded.builder.contexts import NamedContext
 from stackwright.embedded.images.types import RegistryAuth
 
 
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    """A limit of a step's processes, named as Docker names it (``nofile``); -1 for none."""
+
+    name: str
+    soft: int
+    hard: int
+
+    @classmethod
+    def parse(cls, text: str) -> Ulimit:
+        """Read ``nofile=1024:2048``; ValueError for anything else."""
+        name, equals, limits = text.partition("=")
+        soft, _, hard = limits.partition(":")
+        if not name or not equals:
+            raise ValueError(f"invalid ulimit {text!r}: expected NAME=SOFT[:HARD]")
+        return cls(name, int(soft), int(hard or soft))
+
+
 class Lender(Protocol):
     """Whoever lends a build what must not be part of it."""
 
@@ -50,6 +68,11 @@ class BuildOptions:
     """Bytes; 0 for the runtime's default."""
     memory: int = 0
     cpu_shares: int = 0
+    cpu_period: int = 0
+    """Microseconds."""
+    cpu_quota: int = 0
+    """Microseconds of a period."""
+    ulimits: tuple[Ulimit, ...] = ()
     platform: str = ""
     cache_from: tuple[str, ...] = ()
     remote: str = ""
@@ -138,6 +161,9 @@ class StepSpec:
     shm_size: int = 0
     memory: int = 0
     cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    ulimits: tuple[Ulimit, ...] = ()
 
 
 class ContextSource(Protocol):

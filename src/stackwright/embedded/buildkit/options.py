@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stackwright.embedded.builder.contexts import NamedContext
-from stackwright.embedded.builder.types import BuildOptions, Lender
+from stackwright.embedded.builder.types import BuildOptions, Lender, Ulimit
 from stackwright.embedded.errors import BadParameter, NotImplementedYet
 
 FRONTENDS = ("dockerfile.v0", "gateway.v0")
@@ -44,6 +44,7 @@ def options_from_attributes(
         network=_network(attributes.get("force-network-mode", "")),
         extra_hosts=tuple(_host(entry) for entry in _listed(attributes.get("add-hosts", ""))),
         shm_size=_number(attributes, "shm-size"),
+        ulimits=_ulimits(attributes.get("ulimit", "")),
         platform=platform,
         cache_from=tuple(dict.fromkeys((*cache, *_caches(attributes)))),
         host_ca=host_ca,
@@ -88,6 +89,13 @@ def _network(mode: str) -> str:
         return _NETWORKS[mode]
     except KeyError:
         raise BadParameter(f"network mode {mode!r} of a build: default, none or host") from None
+
+
+def _ulimits(text: str) -> tuple[Ulimit, ...]:
+    try:
+        return tuple(Ulimit.parse(entry) for entry in _listed(text))
+    except ValueError as error:
+        raise BadParameter(str(error)) from None
 
 
 def _number(attributes: Mapping[str, str], name: str) -> int:

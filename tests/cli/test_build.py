@@ -145,3 +145,50 @@ def agents() -> set[str]:
             if b"ssh-agent" in (line := file.read_bytes()) and b"sw-ssh-" in line:
                 found.add(str(file))
     return found
+
+
+def test_named_contexts_are_folders_images_and_services(box: Box) -> None:
+    box.write(
+        """
+        services:
+          app:
+            build:
+              context: app
+              additional_contexts: {files: ./files, base: service:lib, tools: docker-image://stackwright-test/busybox:1}
+              ulimits: {nofile: 1234}
+              dockerfile_inline: |
+                FROM base
+                COPY --from=files . /files
+                RUN --mount=from=tools,source=/bin,target=/tools ls /tools/busybox > /tool && ulimit -n > /limit
+            command: [cat, /lib, /files/kept, /tool, /limit]
+          lib:
+            build: {context: app, dockerfile_inline: "FROM stackwright-test/busybox:1\\nRUN echo of-lib > /lib"}
+            command: ["true"]
+        """
+    )
+    for folder in ("app", "files"):
+        (box.folder / folder).mkdir()
+    for name, text in {"kept": "kept\n", "left": "left\n", ".dockerignore": "left\n"}.items():
+        (box.folder / "files" / name).write_text(text)
+    if box.engine != "embedded":
+        assert "build.additional_contexts is not passed on to the engine's builder" in box.fails(
+            "build", "app"
+        )
+        return
+    said = box.ok("up", "--no-color", "app")
+    assert [line for line in ("of-lib", "kept", "/tools/busybox", "1234") if f"| {line}" not in said] == []
+    (box.folder / "files" / "kept").write_text("changed\n")
+    assert "| changed" in box.ok("up", "--build", "--no-color", "app")
+    (box.folder / "files" / "left").unlink()
+    for file in (box.folder / "files").iterdir():
+        file.unlink()
+    (box.folder / "files").rmdir()
+    assert "build context files: " in box.fails("build", "app")
+
+
+def test_services_whose_contexts_go_in_a_circle_are_named(box: Box) -> None:
+    if box.engine != "embedded":
+        pytest.skip("only the embedded engine takes named contexts")
+    build = "build: {{context: ., additional_contexts: {{x: 'service:{}'}}, dockerfile_inline: FROM x}}"
+    box.write(f"services: {{a: {{{build.format('b')}}}, b: {{{build.format('a')}}}}}")
+    assert "which needs its own" in box.fails("build")

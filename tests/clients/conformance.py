@@ -106,9 +106,8 @@ that it leaves out on purpose.
 NOTES = """
 ## What clients must know
 
-- **Builds**: the engine has the classic builder, which `docker build` uses by itself where the buildx plugin is not
-  installed. With it, and for `docker compose`, set `DOCKER_BUILDKIT=0`: they take BuildKit for granted on Linux,
-  whatever an engine says of itself, and would start it in a container. Nothing else is needed; `Dockerfile` syntax that belongs to BuildKit (heredocs, `RUN --mount`, `COPY --link`) is understood.
+- **Builds**: nothing has to be set, with or without the buildx plugin: BuildKit's clients are served by the engine's own
+  builder. Results go to the engine's images only, and caches are not exported.
 - **Testcontainers**: set `TESTCONTAINERS_RYUK_DISABLED=true` where Docker Hub is out of reach; Ryuk, its clean-up
   container, is an image from there.
 - **Swarm** (services, nodes, secrets and configs of the engine) and engine plugins are not offered. The secrets and

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.clients.docker_buildx import DockerBuildx
 from tests.clients.docker_compose import DockerCompose
 from tests.embedded.conftest import started, users_engine
 from tests.embedded.engine_process import EngineProcess
 from tests.embedded.rootless.ordinary_user import UserEngine
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "get-compose-peer"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture(scope="module", params=["embedded", "user"])
@@ -26,20 +27,41 @@ def engine(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
     yield from started(EngineProcess())
 
 
-@pytest.fixture(scope="session")
-def compose_plugin() -> Path:
-    """The real `docker compose` 2.40.3."""
-    found = subprocess.run([SCRIPT], capture_output=True, text=True, timeout=300)
+def peer(script: str) -> Path:
+    """A plugin of the docker client, as a script of ours fetches it."""
+    found = subprocess.run([SCRIPTS / script], capture_output=True, text=True, timeout=300)
     if found.returncode != 0:
         pytest.skip(found.stderr.strip())
     return Path(found.stdout.strip())
 
 
+@pytest.fixture(scope="session")
+def compose_plugin() -> Path:
+    """The real `docker compose` 2.40.3."""
+    return peer("get-compose-peer")
+
+
+@pytest.fixture(scope="session")
+def buildx_plugin() -> Path:
+    """The real `docker buildx` 0.29.1."""
+    return peer("get-buildx-peer")
+
+
 @pytest.fixture
 def compose(engine: EngineProcess, compose_plugin: Path, tmp_path: Path) -> DockerCompose:
     """The real `docker compose` with a small project in a folder of its own, which the engine's user may enter."""
-    folder = tmp_path
-    if isinstance(engine, UserEngine):
-        folder = Path(tempfile.mkdtemp(dir=engine.root))
-        os.chown(folder, engine.account.uid, engine.account.gid)
-    return DockerCompose(compose_plugin, engine.address, folder)
+    return DockerCompose(compose_plugin, engine.address, _folder(engine, tmp_path))
+
+
+@pytest.fixture
+def buildx(engine: EngineProcess, buildx_plugin: Path, tmp_path: Path) -> DockerBuildx:
+    """The real `docker buildx` with a folder of its own."""
+    return DockerBuildx(buildx_plugin, engine.address, _folder(engine, tmp_path))
+
+
+def _folder(engine: EngineProcess, usual: Path) -> Path:
+    if not isinstance(engine, UserEngine):
+        return usual
+    folder = Path(tempfile.mkdtemp(dir=engine.root))
+    os.chown(folder, engine.account.uid, engine.account.gid)
+    return folder

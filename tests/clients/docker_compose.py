@@ -52,9 +52,7 @@ class DockerCompose:
         kept = {
             key: value for key, value in os.environ.items() if not key.startswith(("COMPOSE_", "DOCKER_"))
         }
-        # The engine has the classic builder. Clients take BuildKit for granted on Linux, whatever an engine
-        # says in `Builder-Version`, and would start it in a container: this variable is what it takes.
-        return {**kept, "DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "0"}
+        return {**kept, "DOCKER_HOST": self.address, "DOCKER_CONFIG": str(self.folder / ".docker-config")}
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """One command to its end; the caller looks at the exit code."""

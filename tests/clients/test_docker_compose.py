@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.clients.docker_compose import DockerCompose
@@ -198,27 +198,41 @@ def test_down_with_volumes_and_images_leaves_nothing(project: DockerCompose, eng
     assert "small-web:latest" not in engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
 
 
-def test_a_build_that_wants_buildkit_is_told_what_to_set(compose: DockerCompose) -> None:
-    (compose.folder / "compose.yaml").write_text("services: {one: {build: .}}\n")
-    (compose.folder / "Dockerfile").write_text(f"FROM {IMAGE}\n")
-    environ = {key: value for key, value in compose.environ.items() if key != "DOCKER_BUILDKIT"}
-    environ["DOCKER_CONFIG"] = str(compose.folder / "config")
-    done = subprocess.run(
-        [compose.plugin, "build"],
-        cwd=compose.folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode == 0:
-        pytest.skip("BuildKit's image could be fetched")
-    assert "with DOCKER_BUILDKIT=0 in the client's environment this engine builds by itself" in done.stderr
-
-
 def test_a_missing_image_is_named(compose: DockerCompose) -> None:
     (compose.folder / "compose.yaml").write_text("services: {a: {image: 'localhost:1/none:1'}}\n")
     done = compose.run("up", "-d")
     assert done.returncode != 0
     assert "localhost:1" in done.stderr
+
+
+@pytest.mark.parametrize("bake", [False, True])
+def test_builds_use_the_results_of_other_services(
+    compose: DockerCompose, buildx_plugin: Path, bake: bool
+) -> None:
+    if bake:
+        plugins = compose.folder / ".docker-config" / "cli-plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "docker-buildx").symlink_to(buildx_plugin)
+    for name in ("one", "more"):
+        (compose.folder / name).mkdir()
+    (compose.folder / "more" / "file").write_text("more\n")
+    (compose.folder / "compose.yaml").write_text(
+        f"""
+services:
+  base:
+    build: {{context: one, dockerfile_inline: "FROM {IMAGE}\\nRUN echo base > /base"}}
+    command: ["true"]
+  app:
+    build:
+      context: one
+      additional_contexts: {{base: service:base, more: ./more}}
+      ulimits: {{nofile: 1234}}
+      dockerfile_inline: "FROM base\\nCOPY --from=more file /file\\nRUN ulimit -n > /limit"
+    command: [cat, /base, /file, /limit]
+"""
+    )
+    try:
+        compose.ok("up", "--build", "app")
+        assert compose.ok("logs", "--no-log-prefix", "app").splitlines() == ["base", "more", "1234"]
+    finally:
+        compose.ok("down", "--rmi", "all", "-t", "0")

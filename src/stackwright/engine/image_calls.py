@@ -133,11 +133,12 @@ class ImageCalls(Calls):
         shm_size: int | None = None,
         platform: str | None = None,
         memory: int | None = None,
+        ulimits: Mapping[str, tuple[int, int]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[JSON]:
         """ImageBuild (classic builder) from a tar: progress messages. Raises `BuildFailed`.
 
-        `shm_size` and `memory` in bytes. The image's id comes in a message `{"aux": {"ID": ...}}`.
+        `shm_size` and `memory` in bytes; `ulimits`: name → soft and hard limit. The image's id comes in a message `{"aux": {"ID": ...}}`.
         """
         query = {
             "t": [tag] if isinstance(tag, str) else list(tag or ()),
@@ -153,6 +154,7 @@ class ImageCalls(Calls):
             "shmsize": shm_size,
             "platform": platform or None,
             "memory": memory,
+            "ulimits": _ulimits(ulimits),
             "rm": True,
             "forcerm": True,
         }
@@ -166,6 +168,11 @@ class ImageCalls(Calls):
             if "stream" in message:
                 tail = [*tail[-199:], str(message["stream"])]
             yield message
+
+
+def _ulimits(limits: Mapping[str, tuple[int, int]] | None) -> str | None:
+    found = [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in (limits or {}).items()]
+    return json.dumps(found) if found else None
 
 
 def split_reference(reference: str) -> tuple[str, str]:

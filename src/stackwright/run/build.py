@@ -11,15 +11,15 @@ from stackwright.dockerfile import DockerfileError, base_images, parse
 from stackwright.engine.errors import ApiError, BuildFailed
 from stackwright.model.types import Build, Service
 from stackwright.plan import labels
-from stackwright.run import buildinputs
+from stackwright.run import buildcontexts, buildinputs
 from stackwright.run import context as contexts
 from stackwright.run.errors import RunError, Unsupported
 from stackwright.run.events import Note, Output, Progress, Stage, printed
 from stackwright.run.session import Session, image_id, place
 
-NOT_PASSED_ON = ("additional_contexts", "entitlements", "privileged", "cache_to", "ulimits")
+NOT_PASSED_ON = ("entitlements", "privileged", "cache_to")
 """Keys for which the Engine API's classic builder has no place; said, never dropped in silence."""
-ONLY_EMBEDDED = ("secrets", "ssh")
+ONLY_EMBEDDED = ("secrets", "ssh", "additional_contexts")
 """Keys that our own engine takes besides (run/buildinputs)."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
@@ -66,6 +66,7 @@ async def build(
     name: str,
     *,
     ensure_base: Callable[[str], Awaitable[None]],
+    ensure_service: Callable[[str], Awaitable[str]],
     fetch: Callable[[str], Awaitable[bool]],
     no_cache: bool = False,
     arguments: Mapping[str, str | None] | None = None,
@@ -74,7 +75,8 @@ async def build(
 ) -> str:
     """Build `service` as `name` and return the image's id.
 
-    `ensure_base` is awaited with every image that the Dockerfile starts from, `fetch` with every one of
+    `ensure_base` is awaited with every image that the Dockerfile starts from, `ensure_service` with every service
+    whose image is a named context (it gives the image's id), `fetch` with every one of
     `cache_from`, which tells whether it is there. `arguments` are `--build-arg`; they win over the model's;
     `memory`, in bytes, limits each step. Raises `BuildError`.
     """
@@ -94,6 +96,9 @@ async def build(
     session.emit(Progress(name, "Building"))
     for reference in _bases(packed.dockerfile_text, values, recipe, where):
         await ensure_base(reference)
+    named = {}
+    if embedded:
+        named = await buildcontexts.resolve(session, recipe, where, ensure_base, ensure_service)
     cache_from = [] if no_cache else await _cache_from(session, service, recipe, fetch)
     tags = [name, *recipe.tags]
     try:
@@ -101,6 +106,7 @@ async def build(
             headers = _ca_headers(session, name)
             if embedded:
                 headers |= await held.enter_async_context(buildinputs.headers(session, service, recipe))
+                headers |= buildcontexts.header(named)
             async for message in session.engine.build(
                 packed.stream(),
                 tag=tags,
@@ -121,6 +127,7 @@ async def build(
                 shm_size=recipe.shm_size or None,
                 platform=service.platform or (recipe.platforms[0] if len(recipe.platforms) == 1 else None),
                 memory=memory,
+                ulimits={name: (one.soft, one.hard) for name, one in recipe.ulimits.items()},
                 headers=headers,
             ):
                 for line in () if quiet else printed(str(message.get("stream", ""))):

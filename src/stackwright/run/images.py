@@ -200,12 +200,35 @@ class Images(Struct):
             service,
             name,
             ensure_base=base,
+            ensure_service=lambda other: self._for_context(service, other),
             fetch=self._for_cache,
             no_cache=self.no_cache,
             arguments=self.build_args,
             quiet=self.quiet_build,
             memory=self.memory,
         )
+
+    async def _for_context(self, service: Service, other: str) -> str:
+        """Build the image that a build context `service:other` means; its id. Raises `RunError` for a circle."""
+        services = self.session.project.services
+        pending, seen = [other], set[str]()
+        while pending:
+            name = pending.pop()
+            if name == service.name:
+                raise RunError(
+                    f"service {service.name}: its build context needs the image of {other}, which needs its own",
+                    place=place(self.session.project, f"services.{service.name}.build.additional_contexts"),
+                )
+            recipe = services[name].build
+            if name not in seen and recipe is not None:
+                seen.add(name)
+                pending += [
+                    context.removeprefix("service:")
+                    for context in recipe.additional_contexts.values()
+                    if context.startswith("service:")
+                ]
+        image = image_name(self.session.project.name, services[other])
+        return await self._once(f"build:{image}", lambda: self._build(services[other], image))
 
     async def _for_cache(self, name: str) -> bool:
         """Have an image that a build may take steps from; whether it is there."""

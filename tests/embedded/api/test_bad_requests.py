@@ -152,7 +152,7 @@ def test_headers_name_engine_and_version(engine: EngineClient) -> None:
         assert headers["Docker-Experimental"] == "false"
         assert headers["Server"].startswith("Stackwright/")
     status, headers, data = engine.exchange("HEAD", "/_ping")
-    assert (status, data, headers["Builder-Version"]) == (200, b"", "1")
+    assert (status, data, headers["Builder-Version"]) == (200, b"", "2")
 
 
 def test_verbs_in_the_wrong_state_are_refused_in_dockers_words(engine: EngineClient) -> None:

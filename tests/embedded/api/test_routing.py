@@ -78,7 +78,16 @@ def test_durations_for_people(seconds: float, text: str) -> None:
 
 def test_top_has_the_columns_that_were_asked_for() -> None:
     process = ProcessInfo(
-        pid=7, ppid=1, uid=0, state="S", start_time=0.0, cpu_time=3725.0, tty="?", command="sleep 5"
+        pid=7,
+        ppid=1,
+        uid=0,
+        state="S",
+        start_time=0.0,
+        cpu_time=3725.0,
+        virtual=0,
+        resident=0,
+        tty="?",
+        command="sleep 5",
     )
     assert table_of([process], "-ef", 10**6)["Processes"][0][:3] == ["root", "7", "1"]
     assert table_of([process], "aux", 10**6)["Titles"][0] == "USER"

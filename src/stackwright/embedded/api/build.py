@@ -30,13 +30,14 @@ class BuildRoutes:
             Route("POST", "/build", self.build, follows=True),
             Route("POST", "/build/prune", self.prune),
             Route("POST", "/build/cancel", self.cancel),
-            Route("POST", "/session", self.session),
         ]
 
     async def build(self, call: Call) -> web.StreamResponse:
         """POST /build: a tar of the context in, messages out; ends with the client."""
         if call.text("version") == "2":
-            raise NotImplementedYet("BuildKit is not served by this engine: set DOCKER_BUILDKIT=0")
+            raise NotImplementedYet(
+                "BuildKit's builds come by way of /grpc, not /build (docker build with buildx)"
+            )
         builder = await self._engine.building.builder()
         from stackwright.embedded.builder.query import options_from_query
 
@@ -61,10 +62,6 @@ class BuildRoutes:
     async def cancel(self, call: Call) -> web.StreamResponse:
         """POST /build/cancel: a build ends with its request."""
         return web.Response(status=204)
-
-    async def session(self, call: Call) -> web.StreamResponse:
-        """POST /session: BuildKit's own."""
-        raise NotImplementedYet("BuildKit is not served by this engine: set DOCKER_BUILDKIT=0")
 
 
 def host_ca(headers: Mapping[str, str], environment: Mapping[str, str]) -> Path | None:

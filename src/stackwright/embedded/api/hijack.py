@@ -142,6 +142,51 @@ def take_over(call: Call, *, tty: bool) -> Connection:
     return Connection(reader, writer, tty=tty)
 
 
+class _Handed(asyncio.Protocol):
+    """Gives everything to another protocol, and tells aiohttp's when the connection is lost."""
+
+    def __init__(self, successor: asyncio.Protocol, former: asyncio.BaseProtocol) -> None:
+        self._successor, self._former = successor, former
+        self.ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self._successor.data_received(data)
+
+    def pause_writing(self) -> None:
+        self._successor.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._successor.resume_writing()
+
+    def eof_received(self) -> bool | None:
+        return self._successor.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._successor.connection_lost(exc)
+        self._former.connection_lost(exc)
+        self.ended.set()
+
+
+def hand_over(call: Call, successor: asyncio.Protocol, protocol: str) -> asyncio.Event:
+    """Answer 101 and give the connection to ``successor``, which speaks ``protocol`` (a name for ``Upgrade``).
+
+    The event is set when the connection has ended.
+    """
+    request = call.request
+    transport = request.transport
+    if transport is None:
+        raise EngineError("the client went away")
+    handed = _Handed(successor, request.protocol)
+    transport.write(f"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n".encode())
+    early, request.protocol._message_tail = request.protocol._message_tail, b""
+    transport.set_protocol(handed)
+    successor.connection_made(transport)
+    if early:
+        successor.data_received(early)
+    transport.resume_reading()
+    return handed.ended
+
+
 async def exchange(
     peer: Peer, stream: AttachStream, *, stdin: bool, detach: DetachKeys | None = None
 ) -> bool:

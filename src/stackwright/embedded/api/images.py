@@ -10,18 +10,12 @@ from aiohttp import web
 from stackwright.embedded.api.call import Call, answer, begin_stream
 from stackwright.embedded.api.progress import Emit, stream_progress
 from stackwright.embedded.api.routing import Route
-from stackwright.embedded.errors import BadParameter, EngineError, NotImplementedYet
+from stackwright.embedded.errors import BadParameter, NotImplementedYet
 from stackwright.embedded.images.changes import apply_changes
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.types import RegistryAuth
 from stackwright.embedded.lifecycle.config import to_docker
 from stackwright.embedded.lifecycle.engine import Engine
-
-_BUILDKIT = "moby/buildkit"
-# Whatever an engine says of itself, `docker compose` and buildx fetch BuildKit to build with, unless told not to.
-_WITHOUT_BUILDKIT = (
-    " (wanted for a build: with DOCKER_BUILDKIT=0 in the client's environment this engine builds by itself)"
-)
 
 
 class ImageRoutes:
@@ -73,14 +67,9 @@ class ImageRoutes:
         auth = registry_auth(call)
 
         async def work(emit: Emit) -> None:
-            try:
-                image = await self._images.pull(
-                    reference, platform=call.text("platform") or None, auth=auth, progress=emit
-                )
-            except EngineError as error:
-                if _BUILDKIT in name:
-                    error.message += _WITHOUT_BUILDKIT
-                raise
+            image = await self._images.pull(
+                reference, platform=call.text("platform") or None, auth=auth, progress=emit
+            )
             self._tell("pull", reference, image.run_config.get("Labels"))
 
         return await stream_progress(call, work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stackwright.embedded.api.archive import ArchiveRoutes
 from stackwright.embedded.api.attach import AttachRoutes
 from stackwright.embedded.api.build import BuildRoutes
+from stackwright.embedded.api.buildkit import BuildKitRoutes
 from stackwright.embedded.api.containers import ContainerRoutes
 from stackwright.embedded.api.images import ImageRoutes
 from stackwright.embedded.api.networks import NetworkRoutes
@@ -26,6 +27,7 @@ def all_routes(engine: Engine) -> list[Route]:
         *ArchiveRoutes(engine).table(),
         *ImageRoutes(engine).table(),
         *BuildRoutes(engine).table(),
+        *BuildKitRoutes(engine).table(),
         *NetworkRoutes(engine).table(),
         *VolumeRoutes(engine).table(),
         *SnapshotRoutes(engine).table(),

@@ -54,11 +54,11 @@ class SystemRoutes:
         ]
 
     async def ping(self, call: Call) -> web.StreamResponse:
-        """GET and HEAD /_ping. `Builder-Version: 1` is the classic builder, the one this engine has."""
+        """GET and HEAD /_ping. `Builder-Version: 2`: BuildKit's clients are served, besides the classic."""
         return web.Response(
             text="OK",
             content_type="text/plain",
-            headers={**_NO_CACHE, "Builder-Version": "1", "Swarm": "inactive"},
+            headers={**_NO_CACHE, "Builder-Version": "2", "Swarm": "inactive"},
         )
 
     async def version(self, call: Call) -> web.StreamResponse:

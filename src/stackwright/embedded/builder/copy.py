@@ -17,6 +17,7 @@ from stackwright.dockerfile import DockerIgnore, Instruction, Stage, expand
 from stackwright.dockerfile.words import expand_text
 from stackwright.embedded.builder.download import download
 from stackwright.embedded.builder.errors import StepFailed
+from stackwright.embedded.builder.git import checkout, is_git, lent_agent
 from stackwright.embedded.builder.permissions import mode_changer, owner_of
 from stackwright.embedded.builder.session import Session
 from stackwright.embedded.builder.sources import URL, Download, Found, Inline, Source, find
@@ -74,10 +75,10 @@ class CopyStep:
                 if document.expand:
                     content = expand_text(content, self._variables)
                 self._sources.append(Inline(document.name, content.encode()))
+            elif verb == "ADD" and is_git(pattern):
+                self._sources.append(await self._repository(pattern))
             elif verb == "ADD" and URL.match(pattern):
                 self._sources.append(await self._download(pattern))
-            elif verb == "ADD" and pattern.startswith(("git@", "git://")):
-                raise StepFailed("ADD of git repositories is not supported by this builder")
             elif instruction.flag("checksum"):
                 raise StepFailed("checksum can only be specified for HTTP(S) sources")
             else:
@@ -215,6 +216,18 @@ class CopyStep:
 
     def _fill(self, word: str) -> str:
         return expand(word, self._variables, self._session.dockerfile.directives.escape)
+
+    async def _repository(self, url: str) -> Found:
+        place = self._folder / f"repository-{len(self._sources)}"
+        place.mkdir()
+        async with lent_agent(self._session.lender, url, self._folder) as agent:
+            keep = self._instruction.flag("keep-git-dir") == "true"
+            found = await checkout(url, place, agent=agent, keep_git_dir=keep)
+        checksum = self._fill(self._instruction.flag("checksum"))
+        if checksum and not (len(checksum) >= 7 and found.commit.startswith(checksum)):
+            raise StepFailed(f"commit mismatch for {url}: {found.commit} (expected: {checksum})")
+        view = found.view()
+        return Found(view, view.root(), "", False, lambda path: True)
 
     async def _download(self, url: str) -> Download:
         checksum = self._fill(self._instruction.flag("checksum"))

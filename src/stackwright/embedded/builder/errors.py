@@ -14,9 +14,13 @@ class StepFailed(EngineError):
     one.
     """
 
-    def __init__(self, message: str, *, code: int = 0, instruction: Instruction | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: int = 0, instruction: Instruction | None = None, command: str = ""
+    ) -> None:
         super().__init__(message)
         self.code, self.instruction = code, instruction
+        self.command = command
+        """What a RUN step ran, where that failed."""
 
 
 class BuildFailed(EngineError):

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from stackwright.embedded.builder.agent import forwarded
 from stackwright.embedded.builder.errors import StepFailed
 from stackwright.embedded.builder.fingerprint import fingerprint
 from stackwright.embedded.builder.runmounts import RunMount
-from stackwright.embedded.builder.types import StepMount
+from stackwright.embedded.builder.types import Lender, StepMount
 from stackwright.embedded.builder.upper import Ownership, UpperWriter
 from stackwright.embedded.images.view import LayerView
 from stackwright.embedded.kernel.userns import give
@@ -67,7 +67,7 @@ class Prepared:
 
 
 class MountPreparer:
-    """``folder``: a private one for this step; ``secrets`` and ``agents`` (sockets) by id; ``cwd``: the step's
+    """``folder``: a private one for this step; ``lender``: has secrets and agents; ``cwd``: the step's
     working directory.
     """
 
@@ -75,12 +75,11 @@ class MountPreparer:
         self,
         folder: Path,
         caches: CacheFolders,
-        secrets: Mapping[str, bytes],
-        agents: Mapping[str, Path],
+        lender: Lender,
         view_of: ViewOf,
         cwd: str,
     ) -> None:
-        self._folder, self._caches, self._secrets, self._agents = folder, caches, secrets, agents
+        self._folder, self._caches, self._lender = folder, caches, lender
         self._view_of, self._cwd = view_of, cwd
 
     async def cache_key(self, mounts: Sequence[RunMount]) -> list[str]:
@@ -107,7 +106,7 @@ class MountPreparer:
                 case "cache":
                     done.mounts.append(await self._cache(mount, held))
                 case "secret":
-                    self._secret(mount, number, done)
+                    await self._secret(mount, number, done)
                 case "ssh":
                     await self._ssh(mount, number, done, held)
         return done
@@ -156,20 +155,21 @@ class MountPreparer:
                     await asyncio.to_thread(writer.copy_tree, view, node, "/", Ownership(owner=None))
         return StepMount("bind", self._target(mount), folder, readonly=mount.readonly)
 
-    def _secret(self, mount: RunMount, number: int, done: Prepared) -> None:
+    async def _secret(self, mount: RunMount, number: int, done: Prepared) -> None:
         name = mount.id or posixpath.basename(mount.target)
-        if name not in self._secrets:
+        content = await self._lender.secret(name)
+        if content is None:
             if mount.required:
                 raise StepFailed(f"secret {name}: not found")
             return
         if mount.env:
-            done.environment[mount.env] = self._secrets[name].decode(errors="surrogateescape")
+            done.environment[mount.env] = content.decode(errors="surrogateescape")
             if not mount.target:
                 return
         file = self._folder / f"secret-{number}"
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
         with os.fdopen(descriptor, "wb") as out:
-            out.write(self._secrets[name])
+            out.write(content)
         file.chmod(mount.mode if mount.mode is not None else 0o400)
         if os.geteuid() == 0:
             give(str(file), *mount.owner)
@@ -178,7 +178,10 @@ class MountPreparer:
 
     async def _ssh(self, mount: RunMount, number: int, done: Prepared, held: AsyncExitStack) -> None:
         name = mount.id or "default"
-        if name not in self._agents:
+        place = self._folder / f"agent-{number}"
+        place.mkdir()
+        agent = await held.enter_async_context(self._lender.agent(name, place))
+        if agent is None:
             if mount.required:
                 raise StepFailed(
                     f"ssh agent {name}: not found (the client has to lend it, in Compose by build.ssh)"
@@ -186,7 +189,7 @@ class MountPreparer:
             return
         mode = mount.mode if mount.mode is not None else 0o600
         own = await held.enter_async_context(
-            forwarded(self._agents[name], self._folder, f"ssh-{number}", mount.owner, mode)
+            forwarded(agent, self._folder, f"ssh-{number}", mount.owner, mode)
         )
         target = self._target(mount) if mount.target else f"/run/buildkit/ssh_agent.{number}"
         done.mounts.append(StepMount("bind", target, own))

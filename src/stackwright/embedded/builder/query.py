@@ -9,11 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from stackwright.embedded.builder.types import BuildOptions
+from stackwright.embedded.builder.contexts import IMAGE, ImageContext, NamedContext
+from stackwright.embedded.builder.folders import HostFolder, Repository
+from stackwright.embedded.builder.git import is_git
+from stackwright.embedded.builder.types import BuildOptions, Ulimit
 from stackwright.embedded.images.types import RegistryAuth
 
 SECRETS_HEADER = "X-Stackwright-Build-Secrets"
 SSH_HEADER = "X-Stackwright-Build-SSH"
+CONTEXTS_HEADER = "X-Stackwright-Build-Contexts"
+"""Named contexts by name: `docker-image://...`, a git URL, or an absolute path on the engine's host."""
 
 
 class MultiQuery(Protocol):
@@ -42,6 +47,10 @@ def options_from_query(
         shm_size=_integer(query, "shmsize"),
         memory=_integer(query, "memory"),
         cpu_shares=_integer(query, "cpushares"),
+        cpu_period=_integer(query, "cpuperiod"),
+        cpu_quota=_integer(query, "cpuquota"),
+        ulimits=_ulimits(query.get("ulimits", "")),
+        contexts=_contexts(headers),
         platform=query.get("platform", ""),
         cache_from=_list("cachefrom", query.getall("cachefrom", ())),
         remote=query.get("remote", ""),
@@ -71,6 +80,33 @@ def _agents(headers: Mapping[str, str]) -> dict[str, Path]:
         if not isinstance(path, str) or not path.startswith("/"):
             raise ValueError(f"{SSH_HEADER}: {name}: {path!r} is not the absolute path of a socket")
     return {name: Path(path) for name, path in packed.items()}
+
+
+def _ulimits(text: str) -> tuple[Ulimit, ...]:
+    """``[{"Name": "nofile", "Soft": 1024, "Hard": 2048}]``."""
+    try:
+        entries = json.loads(text) if text else []
+        return tuple(Ulimit(str(one["Name"]), int(one["Soft"]), int(one["Hard"])) for one in entries or ())
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"ulimits: {error}") from None
+
+
+def _contexts(headers: Mapping[str, str]) -> dict[str, NamedContext]:
+    found: dict[str, NamedContext] = {}
+    for name, value in _packed(headers, CONTEXTS_HEADER).items():
+        if not isinstance(value, str):
+            raise ValueError(f"{CONTEXTS_HEADER}: {name}: expected a text")
+        if value.startswith(IMAGE):
+            found[name] = ImageContext(value.removeprefix(IMAGE))
+        elif is_git(value):
+            found[name] = Repository(value)
+        elif value.startswith("/"):
+            found[name] = HostFolder(Path(value))
+        else:
+            raise ValueError(
+                f"{CONTEXTS_HEADER}: {name}: {value} is no absolute path, image or git repository"
+            )
+    return found
 
 
 def _flag(query: MultiQuery, name: str) -> bool:

@@ -12,18 +12,28 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from stackwright.dockerfile import DockerfileError, Instruction, Stage
+from stackwright.dockerfile import Dockerfile, DockerfileError, Instruction, Stage
 from stackwright.dockerfile.stages import arguments
 from stackwright.embedded.builder.arguments import PREDEFINED
 from stackwright.embedded.builder.cache import StepCache
 from stackwright.embedded.builder.context import drop_ignored, read_dockerfile, unpack_context
+from stackwright.embedded.builder.contexts import shadowed
 from stackwright.embedded.builder.download import download
 from stackwright.embedded.builder.errors import BuildFailed, StepFailed
+from stackwright.embedded.builder.git import checkout, is_git, lent_agent
 from stackwright.embedded.builder.output import Emit, OrderedOutput, text
 from stackwright.embedded.builder.prepare import CacheFolders
 from stackwright.embedded.builder.session import Session
 from stackwright.embedded.builder.stage import StageBuild
-from stackwright.embedded.builder.types import BuildOptions, RunStep, StepMount, StepSpec
+from stackwright.embedded.builder.types import (
+    BuildOptions,
+    ContextSource,
+    Given,
+    RunStep,
+    StepMount,
+    StepSpec,
+)
+from stackwright.embedded.builder.watch import BuildWatch
 from stackwright.embedded.errors import BadParameter
 from stackwright.embedded.images.archive.compression import detect
 from stackwright.embedded.images.archive.unpack import remove_tree
@@ -54,7 +64,13 @@ class Builder:
         self._cache.open()
         self._images.on_prune_build_cache(self._forget)
 
-    async def build(self, context: AsyncIterator[bytes], options: BuildOptions, emit: Emit) -> str:
+    async def build(
+        self,
+        context: AsyncIterator[bytes] | ContextSource,
+        options: BuildOptions,
+        emit: Emit,
+        watch: BuildWatch | None = None,
+    ) -> str:
         """Build and tag; returns the image id. Everything a person should see goes through ``emit``.
 
         ``emit`` gets the messages of the Engine API's stream: ``{"stream": "Step 1/5 : FROM debian\\n"}``,
@@ -74,6 +90,8 @@ class Builder:
         try:
             with full_disk_explained():
                 session, target = await self._open(context, options, folder)
+            session.watch = watch or session.watch
+            session.watch.begun(session.dockerfile)
             try:
                 return await self._carry_out(session, target, names, emit)
             finally:
@@ -82,16 +100,13 @@ class Builder:
             self._images.layers.trash.throw(folder)
 
     async def _open(
-        self, context: AsyncIterator[bytes], options: BuildOptions, folder: Path
+        self, context: AsyncIterator[bytes] | ContextSource, options: BuildOptions, folder: Path
     ) -> tuple[Session, Stage]:
-        archive = folder / "body"
-        if options.remote:
-            archive = await self._remote(options.remote, folder)
+        if not isinstance(context, AsyncIterator):
+            dockerfile = await context.fill(folder / "context", folder)
         else:
-            await spool(context, archive)
-        name = await asyncio.to_thread(_unpack, archive, folder / "context", options)
-        dockerfile = await asyncio.to_thread(read_dockerfile, folder / "context", name)
-        await asyncio.to_thread(drop_ignored, folder / "context", name)
+            dockerfile = await self._archive(context, options, folder)
+        dockerfile = shadowed(dockerfile, options.contexts, options.target)
         try:
             session = Session(
                 images=self._images,
@@ -106,6 +121,24 @@ class Builder:
             return session, dockerfile.stage(options.target)
         except (DockerfileError, ValueError) as error:
             raise BadParameter(str(error)) from None
+
+    async def _archive(
+        self, context: AsyncIterator[bytes], options: BuildOptions, folder: Path
+    ) -> Dockerfile:
+        """The context as an archive, from the request or from a URL."""
+        archive = folder / "body"
+        if is_git(options.remote):
+            await self._repository(options, folder)
+            name = options.dockerfile
+        elif options.remote:
+            archive = await self._remote(options.remote, folder)
+            name = await asyncio.to_thread(_unpack, archive, folder / "context", options)
+        else:
+            await spool(context, archive)
+            name = await asyncio.to_thread(_unpack, archive, folder / "context", options)
+        dockerfile = await asyncio.to_thread(read_dockerfile, folder / "context", name)
+        await asyncio.to_thread(drop_ignored, folder / "context", name)
+        return dockerfile
 
     async def _carry_out(
         self, session: Session, target: Stage, names: Sequence[Reference], emit: Emit
@@ -168,6 +201,18 @@ class Builder:
             raise
         session.expect(stage).set_result(image)
         output.finish(channel)
+
+    async def _repository(self, options: BuildOptions, folder: Path) -> None:
+        lender = options.lender or Given(options)
+        try:
+            async with lent_agent(lender, options.remote, folder) as agent:
+                (folder / "repository").mkdir()
+                found = await checkout(options.remote, folder / "repository", agent=agent)
+            inside = Path(found.view().root().host)
+        except StepFailed as error:
+            raise BadParameter(error.message) from None
+        (folder / "context").rmdir()
+        inside.rename(folder / "context")
 
     async def _remote(self, url: str, folder: Path) -> Path:
         if not url.startswith(("http://", "https://")):

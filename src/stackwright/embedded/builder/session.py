@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +14,19 @@ from typing import Any
 from stackwright.dockerfile import Dockerfile, Stage
 from stackwright.embedded.builder.arguments import given_arguments, platform_arguments
 from stackwright.embedded.builder.cache import StepCache
+from stackwright.embedded.builder.contexts import FolderContext, ImageContext, find_context
 from stackwright.embedded.builder.imported import ImportedCache
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CacheFolders
-from stackwright.embedded.builder.types import BuildOptions, RunStep
+from stackwright.embedded.builder.types import BuildOptions, Given, Lender, RunStep
+from stackwright.embedded.builder.watch import BuildWatch, Unwatched
 from stackwright.embedded.errors import NotFound
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.service import ImageService
 from stackwright.embedded.images.types import Image, Platform
 from stackwright.embedded.images.view import LayerView
+
+_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass
@@ -36,17 +41,21 @@ class Session:
     dockerfile: Dockerfile
     context: Path
     folder: Path
+    watch: BuildWatch = field(default_factory=Unwatched)
     given: dict[str, str] = field(init=False)
     outer: dict[str, str] = field(init=False)
     """Values of global arguments."""
     imported: ImportedCache = field(init=False)
+    lender: Lender = field(init=False)
     platform_values: dict[str, str] = field(init=False)
     _results: dict[int, asyncio.Future[Image]] = field(default_factory=dict)
     _pulls: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _folders: dict[str, Path] = field(default_factory=dict)
     _leased: list[str] = field(default_factory=list)
     _ca_announced: bool = False
 
     def __post_init__(self) -> None:
+        self.lender = self.options.lender or Given(self.options)
         self.given = given_arguments(self.options.build_args)
         self.imported = ImportedCache(self.images, self.options.cache_from)
         for source in self.imported.sources:
@@ -65,6 +74,11 @@ class Session:
 
     async def pulled(self, name: str, emit: Emit, platform: str = "") -> Image:
         """An image by name, pulled when it is not here (or always, with ``pull``)."""
+        named = find_context(self.options.contexts, name)
+        if isinstance(named, ImageContext):
+            if _ID.fullmatch(named.name):
+                return self.images.get(named.name)
+            name = named.name
         reference = Reference.parse(name)  # refuses what can't be a name before anything is asked
         async with self._pulls.setdefault(name, asyncio.Lock()):
             if not self.options.pull:
@@ -75,7 +89,7 @@ class Session:
             return await self.images.pull(
                 name,
                 platform=platform or self.options.platform or None,
-                auth=self._auth(reference),
+                auth=await self.lender.credentials(reference.domain),
                 progress=emit,
             )
 
@@ -83,12 +97,24 @@ class Session:
         """The files of ``--from=``: the context for an empty name, else an earlier stage's or an image's."""
         if not origin:
             return LayerView([self.context])
-        earlier = self.dockerfile.earlier_stage(origin, stage.index)
-        if earlier is None:
+        named = find_context(self.options.contexts, origin)
+        if named is not None and not isinstance(named, ImageContext):
+            return LayerView([await self.folder_of(origin, named)])
+        earlier = self.dockerfile.earlier_stage(origin, stage.index) if named is None else None
+        if earlier is None and named is None:
             self.dockerfile.check_from(origin, stage)
         image = await self.result(earlier) if earlier else await self.pulled(origin, emit)
         self.lease(image)
         return LayerView(self.images.lower_dirs(image), identity=" ".join(image.layers) or image.id)
+
+    async def folder_of(self, name: str, context: FolderContext) -> Path:
+        """The files of a named context, fetched once."""
+        async with self._pulls.setdefault(f"context {name.lower()}", asyncio.Lock()):
+            if name.lower() not in self._folders:
+                place = self.folder / f"named-{len(self._folders)}"
+                place.mkdir()
+                self._folders[name.lower()] = await context.fetch(place)
+            return self._folders[name.lower()]
 
     def lease(self, image: Image) -> None:
         """Keep an image from being pruned until the build ends."""
@@ -119,8 +145,3 @@ class Session:
 
     def quiet(self, message: dict[str, Any]) -> None:
         """For messages that nobody waits for."""
-
-    def _auth(self, reference: Reference) -> Any:
-        names = (reference.domain, f"https://{reference.domain}", "https://index.docker.io/v1/")
-        usable = names if reference.domain == "docker.io" else names[:2]
-        return next((self.options.auth[name] for name in usable if name in self.options.auth), None)

@@ -16,8 +16,10 @@ from stackwright.dockerfile import DockerfileError, Instruction, Stage, expand
 from stackwright.dockerfile.instruction import parse_text
 from stackwright.embedded.builder.arguments import StageArguments
 from stackwright.embedded.builder.cache import cache_key
+from stackwright.embedded.builder.contexts import ImageContext, find_context
 from stackwright.embedded.builder.copy import CopyStep
 from stackwright.embedded.builder.errors import StepFailed
+from stackwright.embedded.builder.fingerprint import fingerprint
 from stackwright.embedded.builder.history import describe, run_history
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CA_TARGET, CA_VARIABLES, MountPreparer, scaffold
@@ -25,6 +27,7 @@ from stackwright.embedded.builder.runmounts import parse_mount
 from stackwright.embedded.builder.session import Session
 from stackwright.embedded.builder.types import StepMount, StepSpec
 from stackwright.embedded.builder.upper import UpperWriter
+from stackwright.embedded.builder.watch import StepWatch, UnwatchedStep
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images import changes
@@ -47,6 +50,7 @@ class StageBuild:
         self._author = ""
         self._cmd_set = False
         self._arguments = StageArguments(session.given, session.outer)
+        self._watch: StepWatch = UnwatchedStep()
 
     async def run(self, extra: Sequence[Instruction] = ()) -> Image:
         """Build the stage and give its image; StepFailed names the instruction at fault."""
@@ -60,7 +64,16 @@ class StageBuild:
     async def _at(self, instruction: Instruction, act: Callable[[Instruction], Awaitable[None]]) -> None:
         text(self._emit, f"Step {self._number}/{self._total} : {instruction.text}\n")
         self._number += 1
-        await self._guarded(instruction, act)
+        self._watch = self._session.watch.step(self._stage, instruction)
+        try:
+            await self._guarded(instruction, act)
+        except StepFailed as error:
+            self._watch.finished(error)
+            raise
+        except asyncio.CancelledError:
+            self._watch.cancelled()
+            raise
+        self._watch.finished()
         text(self._emit, f" ---> {self._image.short_id if self._image else ''}\n")
 
     async def _guarded(self, instruction: Instruction, act: Callable[[Instruction], Awaitable[None]]) -> None:
@@ -85,12 +98,15 @@ class StageBuild:
         file = self._session.dockerfile
         variables = {**self._session.platform_values, **self._session.outer}
         name = file.base_of(self._stage, variables)
-        earlier = file.earlier_stage(name, self._stage.index)
-        if earlier is not None:
+        context = find_context(self._session.options.contexts, name)
+        earlier = file.earlier_stage(name, self._stage.index) if context is None else None
+        if context is not None and not isinstance(context, ImageContext):
+            await self._from_folder(name, await self._session.folder_of(name, context))
+        elif earlier is not None:
             self._image = await self._session.result(earlier)
         elif name != "scratch":
             platform = expand(instruction.flag("platform"), variables, file.directives.escape)
-            self._image = await self._session.pulled(name, self._emit, platform)
+            self._image = await self._session.pulled(name, self._pulling, platform)
         if self._image is None:
             return
         self._session.lease(self._image)
@@ -101,6 +117,16 @@ class StageBuild:
         for trigger in triggers:
             inner = replace(parse_text(trigger), line=instruction.line)
             await self._guarded(inner, self._dispatch)
+
+    async def _from_folder(self, name: str, folder: Path) -> None:
+        """``FROM`` a named context that is a folder: an image of nothing but its files."""
+        view = LayerView([folder])
+        key = cache_key("folder", await asyncio.to_thread(fingerprint, view, view.root(), owners=True))
+        if not self._cached(key):
+            self._image = await self._session.images.commit(
+                folder, parent=None, config={}, created_by=f"FROM {name}"
+            )
+            self._session.cache.remember(key, self._image)
 
     async def _dispatch(self, instruction: Instruction) -> None:
         match instruction.name:
@@ -125,6 +151,10 @@ class StageBuild:
                 elif instruction.name == "ENTRYPOINT" and not self._cmd_set:
                     config.pop("Cmd", None)  # the base image's command was for the base image's entrypoint
                 await self._set(instruction, config)
+
+    def _pulling(self, message: dict[str, Any]) -> None:
+        self._emit(message)
+        self._watch.progress(message)
 
     def _say_what_it_replaces(self) -> None:
         before = (self._config.get("Healthcheck") or {}).get("Test") or ()
@@ -174,6 +204,7 @@ class StageBuild:
         if image is None:
             return False
         text(self._emit, " ---> Using cache\n")
+        self._watch.cached()
         self._session.lease(image)
         self._image, self._config = image, dict(image.run_config)
         return True
@@ -250,6 +281,7 @@ class StageBuild:
         session.lease(self._image)
         session.cache.remember(key, self._image)
         text(self._emit, " ---> Using cache\n")
+        self._watch.cached()
         return True
 
     async def _run(self, instruction: Instruction) -> None:
@@ -263,9 +295,8 @@ class StageBuild:
             preparer = MountPreparer(
                 folder,
                 self._session.caches,
-                options.secrets,
-                options.ssh,
-                lambda name: self._session.view_of(name, self._stage, self._emit),
+                self._session.lender,
+                lambda name: self._session.view_of(name, self._stage, self._pulling),
                 cwd,
             )
             bodies = [document.content for document in instruction.heredocs]
@@ -300,6 +331,9 @@ class StageBuild:
                         shm_size=options.shm_size,
                         memory=options.memory,
                         cpu_shares=options.cpu_shares,
+                        cpu_period=options.cpu_period,
+                        cpu_quota=options.cpu_quota,
+                        ulimits=options.ulimits,
                     ),
                     folder,
                 )
@@ -346,13 +380,16 @@ class StageBuild:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
         def output(data: bytes) -> None:
+            self._watch.output(data)
             if piece := decoder.decode(data):
                 text(self._emit, piece)
 
         code = await self._session.run_step(replace(step, lower=lower), output)
         if code:
             raise StepFailed(
-                f"The command '{' '.join(step.args)}' returned a non-zero code: {code}", code=code
+                f"The command '{' '.join(step.args)}' returned a non-zero code: {code}",
+                code=code,
+                command=" ".join(step.args),
             )
         text(self._emit, f"Removing intermediate container {step.id[:12]}\n")
         with contextlib.suppress(OSError):

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from stackwright.dockerfile import Dockerfile
+from stackwright.embedded.builder.contexts import NamedContext
 from stackwright.embedded.images.types import RegistryAuth
+
+
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    """A limit of a step's processes, named as Docker names it (``nofile``); -1 for none."""
+
+    name: str
+    soft: int
+    hard: int
+
+    @classmethod
+    def parse(cls, text: str) -> Ulimit:
+        """Read ``nofile=1024:2048``; ValueError for anything else."""
+        name, equals, limits = text.partition("=")
+        soft, _, hard = limits.partition(":")
+        if not name or not equals:
+            raise ValueError(f"invalid ulimit {text!r}: expected NAME=SOFT[:HARD]")
+        return cls(name, int(soft), int(hard or soft))
+
+
+class Lender(Protocol):
+    """Whoever lends a build what must not be part of it."""
+
+    async def secret(self, name: str) -> bytes | None:
+        """A secret, None when there is none of that name."""
+        ...
+
+    def agent(self, name: str, folder: Path) -> AbstractAsyncContextManager[Path | None]:
+        """The socket of an SSH agent, None when there is none; ``folder`` is there for a socket made for this."""
+        ...
+
+    async def credentials(self, host: str) -> RegistryAuth | None:
+        """For a registry."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +68,11 @@ class BuildOptions:
     """Bytes; 0 for the runtime's default."""
     memory: int = 0
     cpu_shares: int = 0
+    cpu_period: int = 0
+    """Microseconds."""
+    cpu_quota: int = 0
+    """Microseconds of a period."""
+    ulimits: tuple[Ulimit, ...] = ()
     platform: str = ""
     cache_from: tuple[str, ...] = ()
     remote: str = ""
@@ -43,8 +85,35 @@ class BuildOptions:
     ssh: Mapping[str, Path] = field(default_factory=dict)
     """Sockets of SSH agents on this host by id, for ``RUN --mount=type=ssh`` (our own extension: header
     ``X-Stackwright-Build-SSH``)."""
+    lender: Lender | None = None
+    """Asked for secrets, agents and credentials instead of ``secrets``, ``ssh`` and ``auth``."""
+    contexts: Mapping[str, NamedContext] = field(default_factory=dict)
+    """What names after ``FROM`` and ``--from=`` mean before stages and images are looked for."""
     auth: Mapping[str, RegistryAuth] = field(default_factory=dict)
     """Registry credentials by host name (``X-Registry-Config``)."""
+
+
+class Given:
+    """A :class:`Lender` of what came with the options."""
+
+    def __init__(self, options: BuildOptions) -> None:
+        self._options = options
+
+    async def secret(self, name: str) -> bytes | None:
+        """See Lender."""
+        return self._options.secrets.get(name)
+
+    @asynccontextmanager
+    async def agent(self, name: str, folder: Path) -> AsyncIterator[Path | None]:
+        """See Lender."""
+        yield self._options.ssh.get(name)
+
+    async def credentials(self, host: str) -> RegistryAuth | None:
+        """See Lender."""
+        auth = self._options.auth
+        names = (host, f"https://{host}", "https://index.docker.io/v1/")
+        usable = names if host == "docker.io" else names[:2]
+        return next((auth[name] for name in usable if name in auth), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +161,19 @@ class StepSpec:
     shm_size: int = 0
     memory: int = 0
     cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    ulimits: tuple[Ulimit, ...] = ()
+
+
+class ContextSource(Protocol):
+    """Where a build's files come from, when not in the body of a request."""
+
+    async def fill(self, context: Path, folder: Path) -> Dockerfile:
+        """Put the files into the empty folder ``context`` and give the Dockerfile; ``folder`` is the build's own,
+        for whatever else is needed on the way.
+        """
+        ...
 
 
 class RunStep(Protocol):

@@ -21,6 +21,7 @@ from stackwright.embedded.containers.spec import (
     Namespaces,
     ProcessSpec,
     Resources,
+    Rlimit,
     Rootfs,
     encode,
 )
@@ -136,13 +137,19 @@ class StepRunner:
                 env=step.env,
                 cwd=step.cwd or "/",
                 user=resolve_user(rootfs, step.user),
+                rlimits=tuple(Rlimit(name=one.name, soft=one.soft, hard=one.hard) for one in step.ulimits),
             ),
             hostname=hostname,
             mounts=(*identity, *(_mount(mount) for mount in step.mounts)),
             shm_size=step.shm_size or DEFAULT_SHM,
             namespaces=Namespaces(net={"bridge": "new", "host": "host"}.get(network.driver, "none")),
             cgroup_parent=self._services.cgroup_parent,
-            resources=Resources(memory=step.memory or None, cpu_shares=step.cpu_shares or None),
+            resources=Resources(
+                memory=step.memory or None,
+                cpu_shares=step.cpu_shares or None,
+                cpu_period=step.cpu_period or None,
+                cpu_quota=step.cpu_quota or None,
+            ),
             log=LogConfig(driver="none"),
             dns=DnsConfig(tables=(table,)) if endpoint else None,
         )

@@ -71,3 +71,18 @@ def test_containers_whose_network_is_gone_are_made_again(box: Box) -> None:
 async def _without_network(box: Box) -> None:
     async with EngineClient(box.address) as engine:
         await engine.remove_network(f"{box.project}_default")
+
+
+@everywhere
+def test_a_stop_whose_command_was_killed_is_waited_for(box: Box) -> None:
+    """The engine goes on with it: what is running now will have ended in a moment."""
+    slowly = """["sh", "-c", "trap 'sleep 2; exit 0' TERM; while :; do sleep 0.1; done"]"""
+    box.write(f"services: {{web: {{image: $IMAGE, command: {slowly}}}}}")
+    box.ok("up", "-d", "--wait")
+    process = box.start("stop")
+    time.sleep(1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    box.ok("up", "-d", "--wait")
+    time.sleep(2.5)
+    assert {value["State"] for value in box.ps().values()} == {"running"}

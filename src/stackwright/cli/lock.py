@@ -49,19 +49,23 @@ def _path(engine: str, project: str) -> Path:
 
 
 @asynccontextmanager
-async def project_lock(engine: str, project: str, show: Sink, patience: float) -> AsyncIterator[None]:
-    """Hold the project's lock on `engine` (its address). Raises `ProjectBusy` after `patience` seconds."""
+async def project_lock(engine: str, project: str, show: Sink, patience: float) -> AsyncIterator[bool]:
+    """Hold the project's lock on `engine` (its address). Raises `ProjectBusy` after `patience` seconds.
+
+    Yields whether the command before was killed: it could not remove its file.
+    """
     path = _path(engine, project)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = await _acquire(path, show, patience)
     except OSError:  # nowhere to put a lock: work without one rather than not at all
-        yield
+        yield False
         return
     try:
+        killed = os.fstat(descriptor).st_size > 0
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{command_pid()} {_shown()}".encode())
-        yield
+        yield killed
     finally:
         with suppress(OSError):
             path.unlink()

@@ -96,9 +96,9 @@ async def session(
         for warning in project.warnings:
             show(Note(warning, warning=True))
         patience = lock_timeout(options, environ) if change else 0.0
-        async with _ticking(show), _locked(choice.address, project.name, show, change, patience):
+        async with _ticking(show), _locked(choice.address, project.name, show, change, patience) as killed:
             try:
-                yield Session(
+                made = Session(
                     client,
                     project,
                     emit,
@@ -110,6 +110,11 @@ async def session(
                     parallel=_parallel(options, environ),
                     dry=options.dry_run,
                 )
+                if killed:
+                    from stackwright.run import unfinished
+
+                    await unfinished.stops(made)
+                yield made
             finally:
                 client.close()
 
@@ -146,14 +151,14 @@ def lock_timeout(options: GlobalOptions, environ: Mapping[str, str]) -> float:
 @asynccontextmanager
 async def _locked(
     address: str, project: str, show: Printer, change: bool, patience: float
-) -> AsyncIterator[None]:
+) -> AsyncIterator[bool]:
     if not change:
-        yield
+        yield False
         return
     from stackwright.cli.lock import project_lock
 
-    async with project_lock(address, project, show, patience):
-        yield
+    async with project_lock(address, project, show, patience) as killed:
+        yield killed
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from stackwright.engine.errors import ApiError, EngineError
 from stackwright.plan import graph as graphs
 from stackwright.plan.graph import UpOptions
 from stackwright.plan.observed import Container
+from stackwright.run import unfinished
 from stackwright.run.down import end
 from stackwright.run.errors import NoSuchService, RunError
 from stackwright.run.events import Note
@@ -283,7 +284,9 @@ class Foreground:
             following = group.create_task(follower.run())
             async with project_lock(
                 str(self.session.engine.address), self.session.project.name, self.session.emit, self.patience
-            ):
+            ) as killed:
+                if killed:
+                    await unfinished.stops(self.session)
                 try:
                     timeline = await job.run()
                 except (RunError, EngineError) as error:

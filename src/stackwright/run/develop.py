@@ -43,7 +43,7 @@ DEBOUNCE = 400
 PAUSE = 1.0
 """Seconds between two looks at an engine that went away."""
 
-Lock = Callable[[], AbstractAsyncContextManager[None]]
+Lock = Callable[[], AbstractAsyncContextManager[object]]
 Print = tuple[int, int, int]
 
 

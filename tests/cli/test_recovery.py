@@ -74,14 +74,15 @@ async def _without_network(box: Box) -> None:
 
 
 @everywhere
-def test_a_stop_whose_command_was_killed_is_waited_for(box: Box) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_a_stop_whose_command_was_ended_is_waited_for(box: Box, ending: signal.Signals) -> None:
     """The engine goes on with it: what is running now will have ended in a moment."""
     slowly = """["sh", "-c", "trap 'sleep 2; exit 0' TERM; while :; do sleep 0.1; done"]"""
     box.write(f"services: {{web: {{image: $IMAGE, command: {slowly}}}}}")
     box.ok("up", "-d", "--wait")
     process = box.start("stop")
     time.sleep(1)
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(ending)
     process.communicate()
     box.ok("up", "-d", "--wait")
     time.sleep(2.5)

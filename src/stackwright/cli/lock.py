@@ -52,7 +52,7 @@ def _path(engine: str, project: str) -> Path:
 async def project_lock(engine: str, project: str, show: Sink, patience: float) -> AsyncIterator[bool]:
     """Hold the project's lock on `engine` (its address). Raises `ProjectBusy` after `patience` seconds.
 
-    Yields whether the command before was killed: it could not remove its file.
+    Yields whether the command before did not come to its end: who is killed or interrupted leaves the file.
     """
     path = _path(engine, project)
     try:
@@ -66,10 +66,19 @@ async def project_lock(engine: str, project: str, show: Sink, patience: float) -
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{command_pid()} {_shown()}".encode())
         yield killed
-    finally:
-        with suppress(OSError):
-            path.unlink()
+    except (asyncio.CancelledError, KeyboardInterrupt):
         os.close(descriptor)
+        raise
+    except BaseException:
+        _release(path, descriptor)
+        raise
+    _release(path, descriptor)
+
+
+def _release(path: Path, descriptor: int) -> None:
+    with suppress(OSError):
+        path.unlink()
+    os.close(descriptor)
 
 
 async def _acquire(path: Path, show: Sink, patience: float) -> int:

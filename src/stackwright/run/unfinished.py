@@ -38,7 +38,7 @@ async def stops(session: Session) -> None:
             asked[actor["ID"]] = float(event.get("time") or now)
     if not asked:
         return
-    session.emit(Note("waiting for containers to stop: the command that was stopping them was killed"))
+    session.emit(Note("waiting for containers to stop: the command that was stopping them was ended"))
     deadline = max(asked.values()) + GRACE + _SLACK
     while time.time() < deadline:
         now_there = await containers(session.engine, session.project.name)

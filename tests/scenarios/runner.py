@@ -17,6 +17,7 @@ from tests.scenarios.engine_view import EngineView
 from tests.scenarios.scenario import Scenario, Step, filled
 
 SECONDS = 120
+_THEIRS = ("COMPOSE_", "DOCKER_", "CONTAINER_")
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,9 @@ class Tool:
 
     def environ(self) -> dict[str, str]:
         """The surroundings of every command: nothing of the person who runs the tests."""
-        kept = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("COMPOSE_", "DOCKER_", "CONTAINER_"))
-        }
+        # pytest changes the environment between tests, while scenarios are played ahead: ask for what is still there.
+        names = [name for name in list(os.environ) if not name.startswith((*_THEIRS, "PYTEST_"))]
+        kept = {name: os.environ[name] for name in names}
         # The engine has the classic builder; the client takes BuildKit for granted unless told so.
         return {
             **kept,

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from stackwright.cli.warm.conditions import folder
 from stackwright.cli.warm.whose import command_pid
 from stackwright.run.errors import RunError
 from stackwright.run.events import Note, Sink
@@ -25,13 +26,6 @@ class ProjectBusy(RunError):  # noqa: N818 - says what is the matter
     """Another command is changing the same project."""
 
     code = "run.busy"
-
-
-def folder() -> Path:
-    """Where lock files are: a folder that a reboot empties."""
-    if os.geteuid() == 0:
-        return Path("/run/stackwright")
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/stackwright-{os.geteuid()}") / "stackwright"
 
 
 def held(engine: str, project: str) -> bool:
@@ -45,7 +39,7 @@ def held(engine: str, project: str) -> bool:
 
 def _path(engine: str, project: str) -> Path:
     digest = hashlib.sha256(engine.encode()).hexdigest()[:8]
-    return folder() / f"{project}-{digest}.lock"
+    return Path(folder(os.environ)) / f"{project}-{digest}.lock"
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from stackwright.model.project import Project
 from stackwright.plan import labels
@@ -80,8 +80,7 @@ def changed_networks(project: Project, observed: Observed, names: Iterable[str])
     for key in networks_of(project, names):
         network = project.networks[key]
         seen = observed.network_details.get(network.name)
-        known = _labels(seen).get(labels.CONFIG_HASH)
-        if seen is not None and known and not network.external and known != network_hash(network):
+        if not network.external and _made_otherwise(seen, network_hash(network)):
             found[key] = _reason(network_changes(seen, network_body(project, key)))
     return found
 
@@ -92,10 +91,15 @@ def changed_volumes(project: Project, observed: Observed, names: Iterable[str]) 
     for key in volumes_of(project, names):
         volume = project.volumes[key]
         seen = observed.volume_details.get(volume.name)
-        known = _labels(seen).get(labels.CONFIG_HASH)
-        if seen is not None and known and not volume.external and known != volume_hash(volume):
+        if not volume.external and _made_otherwise(seen, volume_hash(volume)):
             found[key] = _reason(volume_changes(seen, volume_body(project, key)))
     return found
+
+
+def _made_otherwise(seen: JSON | None, wanted: str) -> TypeGuard[JSON]:
+    """Whether what the engine shows was made by Compose from a definition with another hash."""
+    known = _labels(seen).get(labels.CONFIG_HASH)
+    return seen is not None and bool(known) and known != wanted
 
 
 def _reason(differences: list[Change]) -> str:

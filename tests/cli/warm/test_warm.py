@@ -165,6 +165,11 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def spare_of(pid: int) -> str:
+    """The worker that a fork server without commands has forked ahead."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().strip()
+
+
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
@@ -341,10 +346,10 @@ def test_the_command_leaves_one_and_the_next_uses_it(place: Served, tmp_path: Pa
         first = subprocess.run(command, env=place.environ, cwd=tmp_path, capture_output=True, text=True)
         path = until(place.socket)
         pid = until(lambda: server_of(path))
+        waiting = until(lambda: spare_of(pid))
         second = subprocess.run(command, env=place.environ, cwd=tmp_path, capture_output=True, text=True)
         assert (first.returncode, first.stdout) == (second.returncode, second.stdout)
-        children = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        assert int(children[13]) + int(children[14]) >= 0
+        assert until(lambda: spare_of(pid)) != waiting, "the worker that waited has been used"
         assert Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2] == b"stackwright.cli.warm.forkserver"
     finally:
         end_servers(place.folder)

@@ -40,7 +40,7 @@ def conditions(environ: Mapping[str, str]) -> str | None:
 
 
 def folder(environ: Mapping[str, str]) -> str:
-    """Where sockets of this user are: a folder that a reboot empties."""
+    """Where sockets and locks of this user are: a folder that a reboot empties."""
     if os.geteuid() == 0:
         return "/run/stackwright"
     return f"{environ.get('XDG_RUNTIME_DIR') or f'/tmp/stackwright-{os.geteuid()}'}/stackwright"

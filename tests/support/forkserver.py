@@ -105,9 +105,17 @@ def report(words: list[str]) -> int:
     return 0
 
 
+def _inherited(number: int) -> bool:
+    try:
+        return os.get_inheritable(number)
+    except OSError:  # the folder that was read to list them
+        return False
+
+
 def _surroundings(words: list[str]) -> dict[str, object]:
     mask = os.umask(0)
     os.umask(mask)
+    files = sorted(int(file.name) for file in Path("/proc/self/fd").iterdir())
     return {
         "words": words,
         "command": command_pid(),
@@ -116,7 +124,8 @@ def _surroundings(words: list[str]) -> dict[str, object]:
         "environ": dict(os.environ),
         "umask": mask,
         "zone": time.tzname[0],
-        "files": sorted(int(file.name) for file in Path("/proc/self/fd").iterdir()),
+        "files": files,
+        "inherited": [number for number in files if _inherited(number)],
         "interrupt": repr(signal.getsignal(signal.SIGINT)),
         "hangup": repr(signal.getsignal(signal.SIGHUP)),
         "open files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],

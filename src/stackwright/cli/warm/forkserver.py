@@ -15,7 +15,6 @@ import pkgutil
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,12 +27,11 @@ from stackwright.cli.group import VERBS
 from stackwright.cli.main import finish, run
 from stackwright.cli.warm import handover, worker
 from stackwright.cli.warm.conditions import conditions, socket_path
+from stackwright.cli.warm.sources import LOOK_SECONDS, Sources
 from stackwright.cli.warm.spare import Spare
 from stackwright.model.load import load
 
 IDLE_SECONDS = 600.0
-LOOK_SECONDS = 30.0
-"""How often an idle fork server looks whether it is still wanted."""
 READ_SECONDS = 2.0
 BACKLOG = 64
 _PACKAGES = ("stackwright.run", "stackwright.plan", "stackwright.engine", "stackwright.model")
@@ -60,7 +58,7 @@ class ForkServer:
         self._listener, self._path, self._same, self._idle = listener, path, same, idle
         self._run, self._rehearse = run, rehearse
         self._born = _inode(path)
-        self._files = _source_files()
+        self._sources = Sources()
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, socket.socket] = {}
         """Client of each worker that runs."""
@@ -78,9 +76,8 @@ class ForkServer:
         self._selector.register(self._ended, selectors.EVENT_READ)
         last = time.monotonic()
         while self._workers or (time.monotonic() - last < self._idle and self._current()):
-            if (
-                self._spare is None and not self._workers
-            ):  # not beside a command: it would share its processors
+            # Not beside a command: it would share its processors.
+            if self._ahead and self._spare is None and not self._workers:
                 self._spare = Spare(self._forget, self._rehearse, self._run)
             for key, _ in self._selector.select(min(self._idle, LOOK_SECONDS)):
                 last = time.monotonic()
@@ -104,7 +101,7 @@ class ForkServer:
 
     def _current(self) -> bool:
         """Whether new commands would find this fork server, and this fork server is what they would be."""
-        return _inode(self._path) == self._born and _source_files() == self._files
+        return _inode(self._path) == self._born and not self._sources.changed()
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -140,6 +137,7 @@ class ForkServer:
     def _forget(self) -> None:
         """In a new worker: what only the fork server may hold."""
         self._selector.close()
+        self._sources.close()
         for mine in (self._listener, self._ended, self._wake, *self._workers.values()):
             mine.close()
         signal.set_wakeup_fd(-1)
@@ -175,7 +173,7 @@ class ForkServer:
             with suppress(KeyError):
                 self._selector.unregister(connection)
             with suppress(OSError):
-                connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+                connection.sendall(handover.ended(os.waitstatus_to_exitcode(status)))
             connection.close()
 
 
@@ -184,21 +182,6 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except OSError:
         return 0
-
-
-def _source_files() -> dict[str, tuple[int, int]]:
-    """What this process was made of: time and size of each file of ours, and the folders that others are installed in."""
-    found = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and name.startswith("stackwright"):
-            with suppress(OSError):
-                about = os.stat(file)  # noqa: PTH116 - three hundred times, before each fork
-                found[file] = (about.st_mtime_ns, about.st_size)
-    for place in sys.path[1:]:
-        with suppress(OSError):
-            found[place] = (os.stat(place).st_mtime_ns, 0)  # noqa: PTH116
-    return found
 
 
 def import_everything() -> None:

@@ -124,6 +124,11 @@ def _send(
         connection.sendall(data[sent - 4 :])
 
 
+def ended(code: int) -> bytes:
+    """How a client is told the exit code of its command, or minus the signal that ended it."""
+    return code.to_bytes(4, "big", signed=True)
+
+
 def _follow(connection: _socket.socket) -> int:
     answer = b""
     while len(answer) < 4:

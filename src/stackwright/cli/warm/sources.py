@@ -34,6 +34,7 @@ class Sources:
         for folder in {os.path.dirname(file) for file in files} | set(sys.path[1:]):  # noqa: PTH120
             self._watch(folder)
         self._before, self._looked = self._look(), time.monotonic()
+        self._other = False
 
     def _watch(self, folder: str) -> None:
         if self.watcher < 0 or not os.path.exists(folder):  # noqa: PTH110
@@ -43,10 +44,10 @@ class Sources:
 
     def changed(self) -> bool:
         """Whether a file is another one now, by its time and size. Looks when the kernel told of something, or has not for long."""
-        if not self._told() and time.monotonic() - self._looked < LOOK_SECONDS:
-            return False
-        self._looked = time.monotonic()
-        return self._look() != self._before
+        if self._told() or time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._other = self._look() != self._before
+        return self._other
 
     def _told(self) -> bool:
         if self.watcher < 0:

@@ -20,6 +20,7 @@ from stackwright.embedded.api.server import Dispatcher, http_server
 from stackwright.embedded.containers.runtime import Runtime
 from stackwright.embedded.containers.starter import StarterHandle
 from stackwright.embedded.images.service import ImageService
+from stackwright.embedded.kernel.attributes import has_unrelated_folders
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.events import EventBus
 from stackwright.embedded.lifecycle.instance import BACKLOG, StateLock, instance_of, listen
@@ -65,6 +66,7 @@ def keep_private(state_dir: Path) -> None:
     for folder in (state_dir, state_dir / "containers", state_dir / "networks"):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)
+    has_unrelated_folders(state_dir / "containers")
 
 
 async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) -> None:

@@ -41,6 +41,7 @@ from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.service import ImageService
 from stackwright.embedded.images.streams import full_disk_explained, spool
 from stackwright.embedded.images.types import Image
+from stackwright.embedded.kernel.attributes import has_unrelated_folders
 
 __all__ = ["BuildOptions", "Builder", "RunStep", "StepMount", "StepSpec"]
 
@@ -61,6 +62,7 @@ class Builder:
         await asyncio.to_thread(remove_tree, self._work)
         for folder in (self._work, self._cache_root):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            has_unrelated_folders(folder)
         self._cache.open()
         self._images.on_prune_build_cache(self._forget)
 

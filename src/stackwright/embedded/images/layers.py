@@ -30,6 +30,7 @@ from stackwright.embedded.images.archive.reader import TarReader
 from stackwright.embedded.images.archive.unpack import UnpackPolicy, remove_tree, unpack
 from stackwright.embedded.images.archive.writer import digest_layer
 from stackwright.embedded.images.trash import Trash
+from stackwright.embedded.kernel.attributes import has_unrelated_folders
 from stackwright.embedded.kernel.copyfile import copy_content
 from stackwright.embedded.kernel.userns import give
 from stackwright.embedded.state import Database
@@ -67,6 +68,7 @@ class LayerStore:
         remove_tree(self._work)
         for folder in (self._layers, self._blobs, self._work):
             folder.mkdir(parents=True, exist_ok=True)
+        has_unrelated_folders(self._layers)
         self.trash.empty()
         known = {row["folder"] for row in self._database.execute("SELECT folder FROM image_layer")}
         found = {folder.name for folder in self._layers.iterdir()}

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.ids import new_id
+from stackwright.embedded.kernel.attributes import has_unrelated_folders
 from stackwright.embedded.state import Database, decode, encode
 from stackwright.embedded.volumes import layered
 from stackwright.embedded.volumes.types import Volume
@@ -32,6 +33,7 @@ class VolumeStore:
         self._database = database
         self._root = root
         root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        has_unrelated_folders(root)
         database.migrate("volumes", _TABLES)
         rows = database.execute("SELECT data FROM volumes ORDER BY name")
         self._all = {v.name: v for v in (decode(row["data"], Volume) for row in rows)}

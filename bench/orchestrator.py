@@ -34,6 +34,8 @@ from tests.support.forkserver import warm_commands  # noqa: E402
 RUN = """["sh", "-c", "trap 'exit 0' TERM; touch /tmp/ok; sleep 1000 & wait"]"""
 CHECK = "healthcheck: {test: [CMD-SHELL, test -f /tmp/ok], interval: 5s, retries: 3}"
 AGAIN_SECONDS = 0.3
+SETTLE_SECONDS = 1.0
+"""Before each turn: an engine goes on tidying up after its answer, which must not be the next tool's time."""
 
 
 def services(count: int, needs: Callable[[int], int | None], *, check: bool = False) -> str:
@@ -139,6 +141,7 @@ def measure(tools: dict[str, Tool], chosen: list[str], rounds: int) -> None:
             (folder / "compose.yaml").write_text(CASES[case].text)
             for number in range(rounds):
                 for tool in tools.values():
+                    time.sleep(SETTLE_SECONDS)
                     tool.run(case, "up", ["up", "-d", "--wait"], folder)
                     if case == AGAIN:
                         tool.run(case, "up again", ["up", "-d"], folder)

@@ -102,7 +102,10 @@ async def _serve(options: Options, sock: socket.socket, starter: StarterHandle) 
             await engine.building.sweep()
             await recover(engine)
             await frozen.collect()
-            await _listen(engine, sock, options)
+            try:
+                await _listen(engine, sock, options)
+            finally:
+                await engine.files.trash.settle()
     finally:
         anything_up = any(c.up for c in containers)
         services.volumes.close(keep_mounts=anything_up)

@@ -239,7 +239,7 @@ def leftovers(
         "blobs": {name for name in names("images/blobs/sha256") - blobs if not name.endswith(".part")},
         "processes": processes(engine) ^ alive,
     }
-    for folder in ("images/work", "images/trash", "builder/work", "steps"):
+    for folder in ("images/work", "images/trash", "builder/work", "steps", "trash"):
         found[folder] = names(folder)
     for listed in engine.request("GET", "/networks")[1]:
         network = engine.request("GET", f"/networks/{listed['Id']}")[1]

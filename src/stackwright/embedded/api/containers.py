@@ -157,6 +157,7 @@ class ContainerRoutes:
                 continue  # it was started, or is being removed, by somebody else
             removed.append(container.id)
             reclaimed += size["SizeRw"]
+        await self._engine.files.trash.settle()  # the space is wanted now
         self._engine.services.events.pruned("container", reclaimed)
         return answer({"ContainersDeleted": removed or None, "SpaceReclaimed": reclaimed})
 

@@ -29,11 +29,11 @@ from stackwright.embedded.images.archive.limits import Limits
 from stackwright.embedded.images.archive.reader import TarReader
 from stackwright.embedded.images.archive.unpack import UnpackPolicy, remove_tree, unpack
 from stackwright.embedded.images.archive.writer import digest_layer
-from stackwright.embedded.images.trash import Trash
 from stackwright.embedded.kernel.attributes import has_unrelated_folders
 from stackwright.embedded.kernel.copyfile import copy_content
 from stackwright.embedded.kernel.userns import give
 from stackwright.embedded.state import Database
+from stackwright.embedded.trash import Trash
 
 ZSTD_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 LAYER = UnpackPolicy(layer=True)

@@ -123,7 +123,7 @@ class Creator:
             own = [mount.name for mount in made]
             self._services.containers.add(container, partial(self._services.volumes.settle, own))
         except BaseException:
-            await self._files.remove(container.id)
+            self._files.remove(container.id)
             for mount in made:
                 await self._services.volumes.remove(mount.name, force=True)
             raise

@@ -7,7 +7,6 @@ containers/<id>/json.log, exit.json, …       the monitor's (containers/spec.py
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from stackwright.embedded.containers.spec import Mount, Rootfs
 from stackwright.embedded.errors import BadParameter, EngineError
 from stackwright.embedded.lifecycle.record import Container, MountPoint
 from stackwright.embedded.snapshots.frozen import FrozenStore, successor
+from stackwright.embedded.trash import Trash
 from stackwright.embedded.volumes.service import VolumeService
 
 MARK = ".dockerenv"
@@ -30,6 +30,7 @@ class ContainerFiles:
 
     def __init__(self, state_dir: Path, frozen: FrozenStore) -> None:
         self.root = state_dir / "containers"
+        self.trash = Trash(state_dir / "trash")
         self._frozen = frozen
         self._writers: Counter[str] = Counter()
 
@@ -52,11 +53,9 @@ class ContainerFiles:
             shutil.rmtree(directory, ignore_errors=True)
             raise EngineError(f"creating the container's folder: {error.strerror}: {directory}") from error
 
-    async def remove(self, container_id: str) -> None:
-        """Remove the folder with all in it; safe to call twice."""
-        directory = self.directory(container_id)
-        if directory.exists():
-            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+    def remove(self, container_id: str) -> None:
+        """Take the folder away, now; what is in it is deleted behind the caller's back. Safe to call twice."""
+        self.trash.throw(self.directory(container_id))
 
     @contextmanager
     def writing(self, container_id: str) -> Iterator[None]:

@@ -284,7 +284,7 @@ class Manager:
             services.volumes.settle(own, pending=True)
         container.status = Status.REMOVING
         services.containers.save(container)
-        await self._files.remove(container.id)
+        self._files.remove(container.id)
         self._launcher.forget(container.id)
         services.containers.remove(container)
         await services.frozen.collect()

@@ -99,6 +99,7 @@ def _finish_removals(engine: Engine) -> None:
             shutil.rmtree(engine.files.directory(container.id), ignore_errors=True)
             engine.services.containers.remove(container)
             engine.launcher.forget(container.id)
+    engine.files.trash.empty()
     known = {container.id for container in engine.services.containers}
     if engine.files.root.is_dir():
         for folder in engine.files.root.iterdir():

@@ -25,7 +25,7 @@ import msgspec
 from stackwright.embedded.errors import EngineError
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.images.layers import copy_tree
-from stackwright.embedded.images.trash import Trash
+from stackwright.embedded.trash import Trash
 
 MAX_DEPTH = 200
 """Frozen folders below one root: overlayfs stacks 500 in all, and the image has a right to most of them."""

@@ -31,8 +31,12 @@ class Trash:
         :meth:`discard`.
         """
         place = self._folder / secrets.token_hex(8)
-        with contextlib.suppress(FileNotFoundError):
+        try:
             path.rename(place)
+        except FileNotFoundError:
+            return place
+        except OSError:  # a full disk has no room for the name: it is deleted where it is
+            return path
         return place
 
     def discard(self, *places: Path) -> None:

@@ -1,4 +1,4 @@
-"""A way to an engine that a test can cut and mend: for its client the engine vanishes and comes back."""
+"""A way to an engine that a test can cut: for its client the engine vanishes and comes back."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Cuttable:
         self._engine = engine.removeprefix("unix://")
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
-        self.mend()
+        self.come()
 
     @property
     def address(self) -> str:
         return f"unix://{self.path}"
 
-    def mend(self) -> None:
+    def come(self) -> None:
         """The engine answers."""
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.path))
@@ -33,7 +33,7 @@ class Cuttable:
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
-    def cut(self) -> None:
+    def go(self) -> None:
         """Every connection ends, and new ones are refused."""
         if self._listener is not None:
             self.path.unlink()
@@ -78,5 +78,5 @@ def cuttable(engine: str) -> Iterator[Cuttable]:
     try:
         yield way
     finally:
-        way.cut()
+        way.go()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A Docker Engine whose daemon a test may kill and start again."""
+"""Engines that a test may kill (`kill -9`) and start again."""
 
 from __future__ import annotations
 
@@ -10,26 +10,42 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import docker
+from tests.embedded.engine_process import EngineProcess
 from tests.peers import Peer, busybox_archive, running_dockerd
 
 
-class Mortal:
-    """`kill` ends the daemon as `kill -9` does; it stays away until `start`."""
+class Mortal(Protocol):
+    """An engine with the test image."""
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+
+    def go(self) -> None:
+        """End it at once; it is gone when this returns, and stays away."""
+
+    def come(self) -> None:
+        """Let it come back; returns when it answers."""
+
+
+class MortalDocker:
+    """Docker Engine: its daemon alone is killed."""
 
     def __init__(self, peer: Peer, hold: Path) -> None:
         self.address, self._inner, self._hold = peer.address, peer.inner_pid, hold
 
-    def kill(self) -> None:
-        """End the daemon at once; it is gone when this returns."""
+    def go(self) -> None:
+        """End the daemon."""
         self._hold.touch()
         pid = self._daemon()
         os.kill(pid, signal.SIGKILL)
         _until(lambda: not _is_dockerd(pid))
 
-    def start(self) -> None:
-        """Let it come back; returns when it answers."""
+    def come(self) -> None:
+        """Let the daemon start again."""
         self._hold.unlink()
         _until(self._answers)
 
@@ -62,7 +78,7 @@ def _until(condition: object, seconds: float = 60) -> None:
 
 
 @contextmanager
-def mortal_dockerd(*more: str) -> Iterator[Mortal]:
+def mortal_dockerd(*more: str) -> Iterator[MortalDocker]:
     """Start one with the test image; ends with everything of it. `more`: flags of dockerd."""
     with tempfile.TemporaryDirectory(prefix="sw-hold-") as folder:
         hold = Path(folder) / "hold"
@@ -75,4 +91,25 @@ def mortal_dockerd(*more: str) -> Iterator[Mortal]:
             client = docker.DockerClient(base_url=peer.address)
             client.images.load(busybox_archive())
             client.close()
-            yield Mortal(peer, hold)
+            yield MortalDocker(peer, hold)
+
+
+class MortalEmbedded:
+    """The embedded engine; the monitors of its containers live on."""
+
+    def __init__(self, process: EngineProcess) -> None:
+        self.address, self.go, self.come = process.address, process.kill, process.start
+
+
+@contextmanager
+def mortal_embedded() -> Iterator[MortalEmbedded]:
+    """Start one with the test image; ends with everything of it."""
+    process = EngineProcess()
+    try:
+        process.start()
+        client = docker.DockerClient(base_url=process.address)
+        client.images.load(busybox_archive())
+        client.close()
+        yield MortalEmbedded(process)
+    finally:
+        process.close()

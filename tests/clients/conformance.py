@@ -67,6 +67,7 @@ ROWS = (
     Row(
         "docker", "`system prune -af --volumes` leaves a new engine", ("tests/clients/test_system_prune.py",)
     ),
+    Row("docker buildx", "builds with BuildKit's protocol", ("tests/clients/test_docker_buildx.py",)),
     Row("docker compose", "its commands on a small project", ("tests/clients/test_docker_compose.py",)),
     Row(
         "docker compose",

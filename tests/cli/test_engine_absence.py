@@ -45,7 +45,7 @@ def lasting() -> Iterator[Mortal]:
 
 @pytest.fixture(scope="module")
 def ordinary() -> Iterator[Mortal]:
-    """Its containers end when its daemon comes back. (With live-restore, 20.10 hangs if killed while it starts one.)"""
+    """A Docker Engine whose containers end when its daemon comes back."""
     with mortal_dockerd() as made:
         yield made
 
@@ -176,7 +176,7 @@ def test_an_up_without_its_engine_ends_with_one_message_and_the_next_goes_on(
 
 @pytest.mark.parametrize(
     "engine",
-    [pytest.param("ordinary", marks=_DOCKER), pytest.param("monitored", marks=_EMBEDDED)],
+    [pytest.param("ordinary", marks=_DOCKER), *_WAYS[2:]],
     indirect=True,
 )
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.25, 0.5])

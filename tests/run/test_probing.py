@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any, cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from stackwright.run.probing import Check, check_of, next_delay
+from stackwright.engine.errors import Conflict, EngineError, EngineGone, EngineUnavailable
+from stackwright.run.probing import Check, Prober, check_of, next_delay
 
 
 @pytest.mark.parametrize("test", [None, [], ["NONE"], ["NONE", "x"], ["CMD"], ["SOMETHING", "x"]])
@@ -34,3 +38,31 @@ def test_a_probe_never_comes_later_than_the_engines_would(
     waited: float, took: float, interval: float
 ) -> None:
     assert 0 < next_delay(Check(("x",), interval=interval), waited, took) <= interval
+
+
+class Probed:
+    """An engine whose probes fail in these ways, one after the other, and then pass."""
+
+    kind = "docker"
+
+    def __init__(self, *failures: EngineError) -> None:
+        self._failures = list(failures)
+
+    async def run_exec(self, *_: Any) -> tuple[int, bytes]:
+        if self._failures:
+            raise self._failures.pop(0)
+        return 0, b""
+
+
+def test_probing_goes_on_when_the_engine_was_away() -> None:
+    away = (
+        EngineGone("killed in the middle of a probe"),
+        EngineUnavailable("nobody listens"),
+        Conflict(409, "container is not running"),
+    )
+    heard: list[str] = []
+    prober = Prober(cast("Any", Probed(*away)), "c", Check(("true",)), lambda: heard.append("told"))
+    asyncio.run(asyncio.wait_for(prober.run(), 5))
+    assert prober.passed
+    assert heard == ["told"]
+    assert prober.failures == 0, "an absent engine says nothing about the service"

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from stackwright.engine.client import EngineClient
-from stackwright.engine.errors import ApiError, EngineGone
+from stackwright.engine.errors import EngineError
 
 JSON = dict[str, Any]
 FIRST_PROBE = 0.005
@@ -107,11 +107,13 @@ class Prober:
         while not self.passed:
             await asyncio.sleep(min(delay, self.check.interval))
             begun = time.monotonic()
-            with suppress(ApiError, EngineGone):  # it is not running just now: the wait sees that for itself
+            with suppress(
+                EngineError
+            ):  # it does not run just now, or the engine is away: the wait sees that itself
                 await self._probe()
             delay = next_delay(self.check, begun - self._begun, time.monotonic() - begun)
         if self.engine.kind == "podman":  # which may never look by itself
-            with suppress(ApiError, EngineGone):
+            with suppress(EngineError):
                 await self.engine.run_healthcheck(self.container)
         self._told()
 
@@ -136,7 +138,7 @@ async def beat(engine: EngineClient, container: str, check: Check, told: Callabl
     known = ""
     while True:
         await asyncio.sleep(check.interval)
-        with suppress(ApiError, EngineGone):
+        with suppress(EngineError):
             if await _last_beat(engine, container) == known:  # nobody else's since
                 await engine.run_healthcheck(container)
             known = await _last_beat(engine, container)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.embedded.api.test_survival import until
 from tests.embedded.engine_process import EngineProcess
 from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.peers import IMAGE, busybox_archive
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 # An engine's own, some of it made when first needed.

@@ -22,6 +22,7 @@ import pytest
 from docker.errors import ContainerError
 from tests.peers import busybox_archive
 from tests.support.cli import Stackwright
+from tests.support.waiting import until
 
 from stackwright import recipes
 from stackwright.engine.client import EngineClient
@@ -82,13 +83,6 @@ def engine() -> Iterator[Engine]:
         shutil.rmtree(root)
 
 
-def _until(condition: Any, what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.02)
-
-
 def test_a_second_build_does_nothing_and_says_so_at_once(engine: Engine) -> None:
     assert engine.build("debian:bookworm-slim")[0] is True
     before = engine.client.images.get("debian:bookworm-slim").id
@@ -108,7 +102,7 @@ def test_the_engine_stays_while_the_host_is_at_work(monkeypatch: pytest.MonkeyPa
         [*command, "--state-dir", str(root / "state"), "--socket", str(socket)], stderr=subprocess.DEVNULL
     ) as process:
         try:
-            _until(socket.exists, "the engine")
+            until(socket.exists, "the engine")
 
             async def work() -> dict[str, Any]:
                 async with EngineClient(f"unix://{socket}") as engine:
@@ -217,7 +211,7 @@ def _query(container: Any, sql: str) -> list[str]:
 def test_postgres_runs_init_files_before_it_says_ready(engine: Engine, init_folder: Path) -> None:
     engine.build("postgres:15-alpine")
     container = _database(engine, init_folder, "init")
-    _until(lambda: _ready(container), "PostgreSQL")
+    until(lambda: _ready(container), "PostgreSQL")
     # The script sleeps at its end: were the first start's server visible, this would be too early.
     assert _query(container, "SELECT a FROM t ORDER BY a") == ["1", "2"]
     assert b"PostgreSQL is set up" in container.logs()
@@ -225,19 +219,19 @@ def test_postgres_runs_init_files_before_it_says_ready(engine: Engine, init_fold
     container.stop()
     assert container.wait()["StatusCode"] == 0
     container.start()
-    _until(lambda: _ready(container), "PostgreSQL again")
+    until(lambda: _ready(container), "PostgreSQL again")
     assert _query(container, "SELECT a FROM t ORDER BY a") == ["1", "2"]
 
 
 def test_a_first_start_cut_short_is_begun_again(engine: Engine, init_folder: Path) -> None:
     engine.build("postgres:15-alpine")
     container = _database(engine, init_folder, "cut")
-    _until(lambda: b"02.sh" in container.logs(), "the script to run")
+    until(lambda: b"02.sh" in container.logs(), "the script to run")
     container.kill()
     container.wait()
     assert not _half_made(engine), "the mark of an unfinished first start"
     container.start()
-    _until(lambda: _ready(container), "PostgreSQL")
+    until(lambda: _ready(container), "PostgreSQL")
     assert b"cut short" in container.logs()
     assert _query(container, "SELECT a FROM t ORDER BY a") == ["1", "2"]
 
@@ -245,7 +239,7 @@ def test_a_first_start_cut_short_is_begun_again(engine: Engine, init_folder: Pat
 def test_a_first_start_can_be_stopped_without_waiting(engine: Engine, init_folder: Path) -> None:
     engine.build("postgres:15-alpine")
     container = _database(engine, init_folder, "stopped")
-    _until(lambda: b"02.sh" in container.logs(), "the script to run")
+    until(lambda: b"02.sh" in container.logs(), "the script to run")
     started = time.monotonic()
     container.stop(timeout=20)
     assert time.monotonic() - started < 5
@@ -317,7 +311,7 @@ def test_redis_answers_other_containers(engine: Engine) -> None:
         server = engine.client.containers.run(
             "redis:7-alpine", detach=True, name="cache", network="redis-test"
         )
-        _until(lambda: server.exec_run(["redis-cli", "ping"]).exit_code == 0, "Redis")
+        until(lambda: server.exec_run(["redis-cli", "ping"]).exit_code == 0, "Redis")
         assert (
             engine.run("redis:7-alpine", "redis-cli", "-h", "cache", "ping", network="redis-test") == "PONG\n"
         )
@@ -340,7 +334,7 @@ def test_nginx_fills_in_templates(engine: Engine, tmp_path: Path) -> None:
         volumes={str(tmp_path): {"bind": "/etc/nginx/templates", "mode": "ro"}},
     )
     try:
-        _until(lambda: server.exec_run(["curl", "-sf", "http://localhost/"]).exit_code == 0, "nginx")
+        until(lambda: server.exec_run(["curl", "-sf", "http://localhost/"]).exit_code == 0, "nginx")
         assert server.exec_run(["curl", "-s", "http://localhost/"]).output == b"hello Ada from localhost"
         server.stop(timeout=5)
         assert server.wait()["StatusCode"] == 0

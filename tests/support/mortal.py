@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Protocol
 import docker
 from tests.embedded.engine_process import EngineProcess
 from tests.peers import Peer, busybox_archive, running_dockerd
+from tests.support.waiting import until
 
 
 class Mortal(Protocol):
@@ -42,12 +42,12 @@ class MortalDocker:
         self._hold.touch()
         pid = self._daemon()
         os.kill(pid, signal.SIGKILL)
-        _until(lambda: not _is_dockerd(pid))
+        until(lambda: not _is_dockerd(pid))
 
     def come(self) -> None:
         """Let the daemon start again."""
         self._hold.unlink()
-        _until(self._answers)
+        until(self._answers)
 
     def _daemon(self) -> int:
         children = Path(f"/proc/{self._inner}/task/{self._inner}/children").read_text().split()
@@ -67,14 +67,6 @@ def _is_dockerd(pid: int) -> bool:
         return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
     except OSError:
         return False
-
-
-def _until(condition: object, seconds: float = 60) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the daemon does not do what it should"
-        time.sleep(0.02)
 
 
 @contextmanager

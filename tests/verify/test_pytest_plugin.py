@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Box
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 
@@ -110,10 +110,3 @@ def test_a_test_run_that_is_ended_leaves_nothing(tests: Box, number: signal.Sign
     process.send_signal(number)
     process.wait(30)
     until(lambda: tests.ok("ls", "-a", "-q") == "")
-
-
-def until(condition: object, seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -19,17 +19,9 @@ from typing import Any
 
 import pytest
 from tests.support.forkserver import DECLINED, Served, end_servers, server_of
+from tests.support.waiting import until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-
-
-def until(condition: Any, seconds: float = 20.0) -> Any:
-    """What `condition` gives, once that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
-    return found
 
 
 @pytest.fixture

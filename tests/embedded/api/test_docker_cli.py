@@ -19,6 +19,7 @@ from termios import TIOCSWINSZ
 import pytest
 from tests.embedded.engine_process import EngineClient, ours_only
 from tests.peers import IMAGE, busybox_archive
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
 
@@ -218,7 +219,7 @@ def test_inspect_tells_configuration_and_state(engine: EngineClient) -> None:
 def test_stop_sends_the_stop_signal_and_kills_after_the_grace_period(engine: EngineClient) -> None:
     script = "trap 'echo bye; exit 9' TERM; echo up; while :; do sleep 0.05; done"
     engine.docker("run", "-d", "--name", "polite", IMAGE, "sh", "-c", script)
-    wait_for(lambda: "up" in engine.docker("logs", "polite").stdout)
+    until(lambda: "up" in engine.docker("logs", "polite").stdout)
     engine.docker("stop", "polite")
     assert engine.docker("logs", "polite").stdout == "up\nbye\n"
     assert engine.docker("inspect", "-f", "{{.State.ExitCode}}", "polite").stdout == "9\n"
@@ -461,13 +462,3 @@ def test_a_name_in_use_is_refused_as_docker_does(engine: EngineClient) -> None:
     first = engine.docker("create", "--name", "taken", IMAGE).stdout.strip()
     second = engine.docker("create", "--name", "taken", IMAGE, check=False)
     assert f'The container name "/taken" is already in use by container "{first}"' in second.stderr
-
-
-def wait_for(condition: object, seconds: float = 10) -> None:
-    """Until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():  # type: ignore[operator]
-            return
-        time.sleep(0.02)
-    raise AssertionError("did not come about in time")

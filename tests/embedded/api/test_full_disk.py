@@ -7,8 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -306,10 +305,3 @@ def test_the_database(small: SmallEngine) -> None:
 
 def present(engine: EngineProcess) -> set[str]:
     return {v["Name"] for v in engine.request("GET", "/volumes")[1]["Volumes"]}
-
-
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert condition()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.embedded.api.faults import TAGS, Known, check, clear, settled, working
 from tests.embedded.api.test_leftovers import owned
-from tests.embedded.api.test_survival import inspect, parent_of, run, state, until
+from tests.embedded.api.test_survival import inspect, parent_of, run, state
 from tests.embedded.conftest import started, users_engine
 from tests.embedded.engine_process import EngineProcess
 from tests.embedded.images.conftest import docker_archive, opened, tar_of
@@ -22,6 +22,7 @@ from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.peers import IMAGE
 from tests.support.registry import running_registry
 from tests.support.rounds import chance, rounds
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 ALL = ("pull", "build", "create", "start", "stop", "remove", "load", "network")

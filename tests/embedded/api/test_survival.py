@@ -18,6 +18,7 @@ import pytest
 from tests.embedded.builder.conftest import tar_of
 from tests.embedded.engine_process import EngineClient, EngineProcess
 from tests.peers import IMAGE
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 
@@ -51,15 +52,6 @@ def logs(engine: EngineClient, name: str) -> str:
         text += data[8 : 8 + length]
         data = data[8 + length :]
     return text.decode()
-
-
-def until(condition: Any, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("did not come about in time")
 
 
 def parent_of(pid: int) -> int:

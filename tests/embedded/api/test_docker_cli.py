@@ -291,10 +291,23 @@ def test_diff_and_export_show_what_changed(engine: EngineClient, tmp_path: Path)
     assert "new" in names and "bin/busybox" in names and "etc/group" not in names
 
 
-def test_commit_makes_an_image_of_the_changes(engine: EngineClient) -> None:
+def names_in_last_layer(archive: Path) -> set[str]:
+    """Of an image that `docker save` wrote."""
+    with tarfile.open(archive) as tar:
+        manifest = tar.extractfile("manifest.json")
+        assert manifest is not None
+        layer = tar.extractfile(json.load(manifest)[0]["Layers"][-1])
+        with tarfile.open(fileobj=layer) as names:
+            return {name.strip("/") for name in names.getnames()}
+
+
+def test_commit_makes_an_image_of_the_changes(engine: EngineClient, tmp_path: Path) -> None:
     engine.docker("run", "--name", "changer", IMAGE, "sh", "-c", "echo kept > /kept")
     engine.docker("commit", "changer", "changed:1")
     assert engine.docker("run", "--rm", "changed:1", "cat", "/kept").stdout == "kept\n"
+    engine.docker("save", "-o", str(tmp_path / "image.tar"), "changed:1")
+    assert "kept" in (names := names_in_last_layer(tmp_path / "image.tar"))
+    assert not names & {".dockerenv", "etc/hosts", "etc/hostname", "etc/resolv.conf", "dev", "proc", "sys"}
     engine.docker("rm", "changer")
     engine.docker("rmi", "changed:1")
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import stat
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -17,15 +13,12 @@ from stackwright.embedded.api.call import Call, answer, begin_stream
 from stackwright.embedded.api.routing import Route
 from stackwright.embedded.api.times import rfc3339
 from stackwright.embedded.errors import BadParameter
-from stackwright.embedded.images.view import is_opaque, is_whiteout
+from stackwright.embedded.lifecycle.changed import by_the_container, changed
 from stackwright.embedded.lifecycle.copying import PathStat
 from stackwright.embedded.lifecycle.engine import Engine
-from stackwright.embedded.lifecycle.files import MARK
 from stackwright.embedded.lifecycle.record import Container
 
 STAT_HEADER = "X-Docker-Container-Path-Stat"
-MODIFIED, ADDED, DELETED = 0, 1, 2
-_MOUNTED = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", f"/{MARK}")
 _GO_KINDS = (
     (stat.S_ISDIR, 1 << 31),
     (stat.S_ISLNK, 1 << 27),
@@ -97,7 +90,7 @@ class ArchiveRoutes:
         own = self._engine.files.own_layers(container)
         layers = self._engine.services.images.lower_dirs(container.image_id)
         rows = await asyncio.to_thread(changed, own, layers)
-        return answer(_own_changes(rows) or None)
+        return answer(by_the_container(rows) or None)
 
     def _path(self, call: Call) -> str:
         if not call.text("path"):
@@ -106,23 +99,6 @@ class ArchiveRoutes:
 
     def _get(self, call: Call) -> Container:
         return self._engine.services.containers.get(call.path["id"])
-
-
-def _own_changes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without what the engine makes in every container, and folders that came or changed by nothing else: Docker has it
-    in a layer between image and container. Mount points of volumes are listed, there as here."""
-    made = {row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in _MOUNTED}
-    kept: list[dict[str, Any]] = []
-    for row in reversed(rows):  # what is in a folder comes before the folder
-        path = row["Path"]
-        if path in made:
-            continue
-        below = path + "/"
-        held_made = any(one.startswith(below) for one in made)
-        held_other = any(one["Path"].startswith(below) for one in kept)
-        if row["Kind"] == DELETED or held_other or not held_made:
-            kept.append(row)
-    return kept[::-1]
 
 
 def encode_stat(found: PathStat) -> str:
@@ -138,33 +114,3 @@ def encode_stat(found: PathStat) -> str:
         "linkTarget": found.link_target,
     }
     return base64.b64encode(msgspec.json.encode(document)).decode()
-
-
-def changed(own: Sequence[Path], layers: Sequence[Path]) -> list[dict[str, object]]:
-    """What the folders of a container (topmost first) add to, change in and hide of its image's layers, by path."""
-    kinds: dict[str, int] = {}
-
-    def below(path: Path) -> bool:
-        return any(os.path.lexists(layer / path) for layer in layers)
-
-    for upper in reversed(own):
-        for folder, folders, files in os.walk(upper):
-            for name in sorted(folders + files):
-                path = Path(folder) / name
-                inside = path.relative_to(upper)
-                status = path.lstat()
-                if is_whiteout(status):
-                    _hide(kinds, str(inside))
-                    if below(inside):
-                        kinds[str(inside)] = DELETED
-                    continue
-                if not stat.S_ISDIR(status.st_mode) or is_opaque(str(path)):
-                    _hide(kinds, str(inside))
-                kinds[str(inside)] = MODIFIED if below(inside) else ADDED
-    return [{"Path": f"/{path}", "Kind": kinds[path]} for path in sorted(kinds)]
-
-
-def _hide(kinds: dict[str, int], path: str) -> None:
-    """Forget what lower folders did at a path and below it."""
-    for one in [one for one in kinds if one == path or one.startswith(path + "/")]:
-        del kinds[one]

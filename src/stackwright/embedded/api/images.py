@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from stackwright.embedded.errors import BadParameter, NotImplementedYet
 from stackwright.embedded.images.changes import apply_changes
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.types import RegistryAuth
+from stackwright.embedded.lifecycle.changed import by_the_engine, changed
 from stackwright.embedded.lifecycle.config import to_docker
 from stackwright.embedded.lifecycle.engine import Engine
 
@@ -147,12 +149,16 @@ class ImageRoutes:
         config: dict[str, Any] = {**to_docker(container.config), **changes}
         config = apply_changes(config, call.texts("changes"))
         repository = call.text("repo")
-        upper, *frozen = self._engine.files.own_layers(container)
+        own = self._engine.files.own_layers(container)
+        rows = await asyncio.to_thread(changed, own, self._images.lower_dirs(container.image_id))
+        without = by_the_engine(rows)
+        upper, *frozen = own
         parent = container.image_id
         for folder in reversed(frozen):  # what snapshots froze of it becomes layers of their own
-            parent = (
-                await self._images.commit(folder, parent=parent, config=config, created_by="snapshot")
-            ).id
+            layer = await self._images.commit(
+                folder, parent=parent, config=config, created_by="snapshot", without=without
+            )
+            parent = layer.id
         image = await self._images.commit(
             upper,
             parent=parent,
@@ -161,6 +167,7 @@ class ImageRoutes:
             comment=call.text("comment"),
             author=call.text("author"),
             references=[with_tag(repository, call.text("tag"))] if repository else [],
+            without=without,
         )
         attributes = {"comment": call.text("comment"), "imageID": image.id}
         if repository:

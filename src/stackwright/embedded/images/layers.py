@@ -19,7 +19,7 @@ import secrets
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -149,14 +149,19 @@ class LayerStore:
             remove_tree(folder)
             raise
 
-    def add_folder(self, source: Path, *, take: bool) -> Layer:
-        """Make an overlay upper folder a layer: moved when ``take`` and on this file system, else copied."""
+    def add_folder(self, source: Path, *, take: bool, without: Sequence[str] = ()) -> Layer:
+        """Make an overlay upper folder a layer: moved when ``take`` and on this file system, else copied.
+
+        ``without``: absolute paths of files and empty folders in it that do not belong into the layer.
+        """
         folder = self._layers / secrets.token_hex(6)
         try:
             if take:
                 shutil.move(source, folder)
             else:
                 copy_tree(source, folder)
+            for path in without:
+                _remove(folder / path.lstrip("/"))
             diff_id, size = digest_layer(folder)
             return self._record(diff_id, folder, size, "", "")
         except BaseException:
@@ -281,6 +286,14 @@ class HashingWriter:
     def digest(self) -> str:
         """``sha256:...`` of everything written so far."""
         return f"sha256:{self._hash.hexdigest()}"
+
+
+def _remove(place: Path) -> None:
+    """A file, or a folder with nothing in it; its parent shows no trace of it."""
+    with contextlib.suppress(OSError):  # it is not there, or something is in it after all
+        before = place.parent.lstat()
+        (place.rmdir if stat.S_ISDIR(place.lstat().st_mode) else place.unlink)()
+        os.utime(place.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def copy_tree(source: Path, target: Path) -> None:

@@ -281,13 +281,14 @@ class ImageService:
         author: str = "",
         references: Sequence[str] = (),
         take: bool = False,
+        without: Sequence[str] = (),
     ) -> Image:
         """Make an image of ``parent`` plus one layer (``docker commit`` and the builder's steps).
 
         ``upper``: an overlay upper folder, or None for a change of configuration only. Copied, unless
         ``take``
         gives it away (a rename, when on the same filesystem). ``config``: the new image's run configuration
-        (Env, Cmd, ...).
+        (Env, Cmd, ...). ``without``: paths of ``upper`` that are not of the layer.
         """
         names = [Reference.parse(reference).tagged() for reference in references]
         base = self.get(parent) if isinstance(parent, str) else parent
@@ -297,7 +298,7 @@ class ImageService:
         diff_id = None
         if upper is not None:
             with full_disk_explained(), self.leased(*([base.id] if base else [])):
-                layer = await asyncio.to_thread(self.layers.add_folder, upper, take=take)
+                layer = await asyncio.to_thread(self.layers.add_folder, upper, take=take, without=without)
             diff_id, size = layer.diff_id, size + layer.size
         try:
             document = child_document(

@@ -198,6 +198,20 @@ def test_log_rotation_keeps_what_it_is_told_to(engine: EngineClient) -> None:
     assert lines == [f"line-{i}" for i in range(3000 - len(lines), 3000)]
 
 
+@pytest.mark.parametrize(
+    ("driver", "whose"), [("json-file", "json-file log driver"), ("local", "log driver local")]
+)
+def test_an_unknown_option_of_the_log_is_refused(engine: EngineClient, driver: str, whose: str) -> None:
+    words = ("create", "--log-driver", driver, "--log-opt", "max-files=2", IMAGE)
+    assert f"unknown log opt 'max-files' for {whose}" in engine.docker(*words, check=False).stderr
+
+
+def test_without_ipc_there_is_no_shared_memory(engine: EngineClient) -> None:
+    ipc = ("run", "--rm", "--ipc")
+    assert engine.docker(*ipc, "none", IMAGE, "sh", "-c", "ls -d /dev/shm", check=False).returncode == 1
+    assert engine.docker(*ipc, "private", IMAGE, "sh", "-c", "ls -d /dev/shm").stdout == "/dev/shm\n"
+
+
 def test_udp_ports_and_port_ranges(engine: EngineClient) -> None:
     engine.docker(
         "run",

@@ -104,10 +104,11 @@ def mount_all(spec: ContainerSpec, sources: Sources) -> None:
     _mount_new("devpts", "/dev/pts", "devpts", k.MS_NOSUID | k.MS_NOEXEC, terminals)
     with suppress(KernelError):  # a host without POSIX message queues
         _mount_new("mqueue", "/dev/mqueue", "mqueue", _QUIET)
-    os.mkdir("/dev/shm", 0o1777)
+    if sources.shm >= 0 or spec.shm_size:
+        os.mkdir("/dev/shm", 0o1777)
     if sources.shm >= 0:
         _attach(sources.shm, "/dev/shm")
-    else:
+    elif spec.shm_size:
         k.mount("shm", "/dev/shm", "tmpfs", _QUIET, f"mode=1777,size={spec.shm_size}")
     devices.populate(sources.devices)
     _mount_sys(spec, sources)

@@ -232,6 +232,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     domainname: str = ""
     mounts: tuple[Mount, ...] = ()
     shm_size: int = 64 * 1024 * 1024
+    """Bytes; 0 for no /dev/shm at all."""
     masked_paths: tuple[str, ...] = DEFAULT_MASKED_PATHS
     readonly_paths: tuple[str, ...] = DEFAULT_READONLY_PATHS
     sysctls: tuple[tuple[str, str], ...] = ()

@@ -42,6 +42,12 @@ from stackwright.embedded.lifecycle.record import Container
 
 DEFAULT_SHM = 64 * 1024 * 1024
 _SIZE = re.compile(r"(\d+)([bkmg]?)b?", re.IGNORECASE)
+_LOG_BUFFER = frozenset({"mode", "max-buffer-size"})
+_LOG_OPTIONS = {
+    "local": _LOG_BUFFER | {"max-file", "max-size", "compress"},
+    "json-file": _LOG_BUFFER
+    | {"max-file", "max-size", "compress", "labels", "labels-regex", "env", "env-regex", "tag"},
+}
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _BLKIO = (
     ("read_bps", "blkio_device_read_bps"),
@@ -118,7 +124,7 @@ def build_spec(container: Container, around: Surroundings) -> ContainerSpec:
         hostname=hostname_of(container),
         domainname=config.domainname,
         mounts=around.mounts,
-        shm_size=host.shm_size or DEFAULT_SHM,
+        shm_size=0 if host.ipc_mode == "none" else host.shm_size or DEFAULT_SHM,
         masked_paths=masked,
         readonly_paths=readonly,
         sysctls=tuple(host.sysctls.items()),
@@ -207,6 +213,11 @@ def log_config(config: DockerLogConfig) -> LogConfig:
         return LogConfig(driver="none")
     if config.type not in ("", "json-file", "local"):
         raise BadParameter(f"logger: no log driver named '{config.type}' is registered")
+    driver = config.type or "json-file"
+    for option in sorted(config.config):
+        if option not in _LOG_OPTIONS[driver]:
+            whose = "log driver local" if driver == "local" else "json-file log driver"
+            raise BadParameter(f"unknown log opt '{option}' for {whose}")
     try:
         size = parse_size(config.config.get("max-size", "0"))
         files = int(config.config.get("max-file", "1"))

@@ -25,12 +25,12 @@ from stackwright.embedded.errors import EngineError, Forbidden
 from stackwright.embedded.ids import new_id
 from stackwright.embedded.networks import definition, host, render
 from stackwright.embedded.networks.addressing import Addressing
+from stackwright.embedded.networks.adoption import adopt_endpoints, forget_ended
 from stackwright.embedded.networks.conntrack import forget_datagrams
 from stackwright.embedded.networks.ipam import parse as parse_plan
 from stackwright.embedded.networks.names import NameTables
 from stackwright.embedded.networks.netlink import NetlinkError
 from stackwright.embedded.networks.rules import HostRules
-from stackwright.embedded.networks.sandbox import open_sandbox
 from stackwright.embedded.networks.store import Store
 from stackwright.embedded.networks.types import (
     PREDEFINED,
@@ -81,11 +81,7 @@ class NetworkService:
         await asyncio.to_thread(self._wiring.remove_bridges, self._store.left)
         for network in self._store.left:
             self._store.drop_network(network.id)
-        for endpoint in list(self._store.endpoints.values()):
-            if endpoint.container_id not in running:
-                self._store.drop_endpoint(endpoint.id)
-        for container_id in set(self._store.ports) - set(running):
-            self._store.drop_ports(container_id)
+        forget_ended(self._store, running)
         self._tables.keep_only(set(self._store.networks), set(running))
         used = {endpoint.network_id for endpoint in self._store.endpoints.values()}
         networks = [n for n in self._store.networks.values() if n.driver == "bridge"]
@@ -96,32 +92,11 @@ class NetworkService:
         for network in networks:
             if network.id in used:
                 self._wiring.create_bridge(network)
-                self._adopt_endpoints(network, running)
+                adopt_endpoints(network, running, self._store, self._wiring)
                 self._write_names(network)
         for container_id in running:
             self._write_places(container_id)
         self._rules.make((n for n in networks if n.id in used), self._all_ports())
-
-    def _adopt_endpoints(self, network: Network, running: Mapping[str, int]) -> None:
-        present = self._wiring.ports(network)
-        wanted = {e.host_ifname: e for e in self._store.in_network(network.id) if e.ifname}
-        self._wiring.remove_links(n for n in present if n.startswith("swv") and n not in wanted)
-        for name, endpoint in wanted.items():
-            if name in present:
-                continue
-            try:
-                self._wiring.remove_links([name])
-                with open_sandbox(running[endpoint.container_id]) as sandbox:
-                    self._wiring.connect(
-                        network, endpoint, sandbox, endpoint.ifname, default_route=not network.internal
-                    )
-            except OSError as error:
-                log.warning(
-                    "container %s lost its place in network %s: %s",
-                    endpoint.container_id,
-                    network.name,
-                    error,
-                )
 
     async def close(self, *, keep_devices: bool) -> None:
         """Engine's end. `keep_devices=False` (nothing runs): remove every device and rule of ours."""

@@ -131,6 +131,7 @@ class ForkServer:
         pid = os.fork()
         if pid == 0:
             self._forget()
+            worker.die_with_parent()
             worker.become(request, connection, self._run)
         return pid
 

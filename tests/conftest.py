@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(memory, ignore_errors=True))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook, and is registered later
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:  # for `--dist loadgroup`: by file, and what takes minutes to build once for all
         file = item.nodeid.partition("::")[0]

@@ -92,6 +92,7 @@ def box(engine: Mortal, tmp_path: Path) -> Iterator[Box]:
     """A folder and the command, on that engine."""
     made = Box(tmp_path, engine.address, "docker")
     yield made
+    engine.come()
     made.run("down", "-v", "-t", "0")
 
 
@@ -121,9 +122,9 @@ def test_following_goes_on_when_the_engine_is_back_and_misses_nothing(box: Box, 
         time.sleep(1)
         engine.come()
         assert "the engine is back" in follower.stderr.readline()
-        seen += read_until(follower, "line 60.")
+        seen += read_until(follower, "line 40.")
         numbers = [number(line) for line in seen.splitlines() if "line " in line]
-        assert numbers == list(range(numbers[0], 61))
+        assert numbers == list(range(numbers[0], 41))
     finally:
         follower.kill()
         follower.communicate()
@@ -140,9 +141,9 @@ def test_following_ends_with_one_message_when_it_stays_away(
     engine.go()
     _, err = follower.communicate(timeout=30)
     assert follower.returncode == 1
-    assert f"no engine answers at {engine.address}" in err
+    assert f"at {engine.address}" in err.splitlines()[-2]
+    assert "hint: once it is back, the same command goes on from there" in err
     assert "Traceback" not in err
-    engine.come()
 
 
 def test_waiting_for_health_goes_on_when_the_engine_is_back(box: Box, engine: Mortal) -> None:
@@ -179,7 +180,7 @@ def test_an_up_without_its_engine_ends_with_one_message_and_the_next_goes_on(
     [pytest.param("ordinary", marks=_DOCKER), *_WAYS[2:]],
     indirect=True,
 )
-@pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.25, 0.5])
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.2, 0.5])
 def test_an_up_whose_engine_is_killed_at_any_moment_can_be_given_again(
     box: Box, engine: Mortal, after: float
 ) -> None:
@@ -193,10 +194,15 @@ def test_an_up_whose_engine_is_killed_at_any_moment_can_be_given_again(
     _, err = process.communicate(timeout=90)
     assert "Traceback" not in err
     # Either it was all there by then, or the engine was missed, or it has ended what ran when it came back.
-    said = ("the same command goes on from there", "service db failed: container", "already exists")
+    said = (
+        "the same command goes on from there",
+        "service db failed: container",
+        "already exists",
+        "id already in use",
+    )
     assert process.returncode == 0 or any(text in err for text in said), err
     again = box.run("up", "-d", "--wait")
-    if isinstance(engine, MortalDocker) and "already exists" in again.stderr:
+    if isinstance(engine, MortalDocker) and any(text in again.stderr for text in said[2:]):
         # Docker Engine had begun a container and not written that down.
         assert "make it anew: up --force-recreate" in again.stderr
         again = box.run("up", "-d", "--wait", "--force-recreate")

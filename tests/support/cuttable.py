@@ -26,7 +26,9 @@ class Cuttable:
         return f"unix://{self.path}"
 
     def come(self) -> None:
-        """The engine answers."""
+        """The engine answers, if it did not already."""
+        if self._listener is not None:
+            return
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.path))
         listener.listen(128)

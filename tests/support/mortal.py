@@ -45,8 +45,8 @@ class MortalDocker:
         until(lambda: not _is_dockerd(pid))
 
     def come(self) -> None:
-        """Let the daemon start again."""
-        self._hold.unlink()
+        """Let the daemon start again, if it was gone."""
+        self._hold.unlink(missing_ok=True)
         until(self._answers)
 
     def _daemon(self) -> int:
@@ -90,7 +90,12 @@ class MortalEmbedded:
     """The embedded engine; the monitors of its containers live on."""
 
     def __init__(self, process: EngineProcess) -> None:
-        self.address, self.go, self.come = process.address, process.kill, process.start
+        self.address, self.go, self._process = process.address, process.kill, process
+
+    def come(self) -> None:
+        """Start it again, if it was gone."""
+        if self._process.process is None or self._process.process.poll() is not None:
+            self._process.start()
 
 
 @contextmanager

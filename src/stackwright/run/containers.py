@@ -150,7 +150,7 @@ async def restore_name(session: Session, decision: Decision, container: str) -> 
 
 async def _discard_leftover(session: Session, name: str) -> None:
     """A command killed in the middle of a replacement may have left its temporary container."""
-    await _remove(session, name, force=True)
+    await remove_quietly(session, name, force=True)
 
 
 async def set_aside(session: Session, old: Container, timeout: int | None) -> None:
@@ -199,7 +199,9 @@ async def start(session: Session, service: Service, container: str, name: str) -
                 place=where,
             ) from error
         # Docker Engine, killed between beginning a container and writing that down, never starts it again.
-        forgotten = low.startswith("task ") and low.endswith(": already exists")
+        forgotten = (
+            low.startswith("task ") and low.endswith(": already exists")
+        ) or low == "id already in use"
         raise RunError(
             f"service {service.name} cannot start: {error.message}",
             hint=f"the engine was killed while it started {name}; make it anew: up --force-recreate {service.name}"
@@ -231,11 +233,11 @@ async def stop(session: Session, one: Container, timeout: int | None) -> None:
 async def remove(session: Session, one: Container, *, volumes: bool = False, force: bool = True) -> None:
     """Remove a container; `volumes` removes its anonymous volumes too. One that is gone is no error."""
     session.emit(Progress(subject(one.name), "Removing"))
-    await _remove(session, one.id, force=force, volumes=volumes)
+    await remove_quietly(session, one.id, force=force, volumes=volumes)
     session.emit(Progress(subject(one.name), "Removed", "done"))
 
 
-async def _remove(session: Session, container: str, *, force: bool, volumes: bool = False) -> None:
+async def remove_quietly(session: Session, container: str, *, force: bool, volumes: bool = False) -> None:
     """Remove, or wait for who is removing it already."""
     try:
         await session.engine.remove_container(container, force=force, volumes=volumes)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stackwright.engine.errors import ApiError
+from stackwright.engine.errors import ApiError, ServerFailure
 from stackwright.model.types import Mount, Port, Service
 from stackwright.plan import labels
 from stackwright.plan.graph import UpOptions
@@ -19,11 +19,13 @@ from stackwright.plan.observed import Container
 from stackwright.run import containers
 from stackwright.run.attach import converse
 from stackwright.run.errors import RunError
-from stackwright.run.events import Progress
+from stackwright.run.events import Note, Progress
 from stackwright.run.images import Images
 from stackwright.run.session import Session, check_services, observe
 from stackwright.run.session import containers as list_containers
 from stackwright.run.up import Up
+
+_PAUSES = (0.1, 0.4, 1.6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +182,22 @@ async def run(session: Session, name: str, command: Command, started: Callable[[
         return await _attached(session, service, container, command)
     finally:
         if command.remove:
-            with suppress(ApiError):
-                await session.engine.remove_container(container, force=True, volumes=True)
+            await _remove(session, container, shown)
+
+
+async def _remove(session: Session, container: str, name: str) -> None:
+    """As `--rm` promises; an engine under load may not be done with a container that has just ended."""
+    for pause in _PAUSES:
+        try:
+            await containers.remove_quietly(session, container, force=True, volumes=True)
+        except ServerFailure:
+            await asyncio.sleep(pause)
+        else:
+            return
+    try:
+        await containers.remove_quietly(session, container, force=True, volumes=True)
+    except ApiError as error:
+        session.emit(Note(f"{name} is left, it could not be removed: {error.message}", warning=True))
 
 
 async def _attached(session: Session, service: Service, container: str, command: Command) -> int:

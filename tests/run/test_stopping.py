@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from stackwright.run import stopping
+from stackwright.run.pace import Pace
 from stackwright.run.stopping import drops
 
 PROGRAMS = {
@@ -38,3 +44,32 @@ def test_a_signal_without_a_handler_is_dropped_by_the_first_process(program: str
 def test_what_is_no_status_says_nothing() -> None:
     assert drops("", signal.SIGTERM) is None
     assert drops("cat: not found", signal.SIGTERM) is None
+
+
+@pytest.mark.parametrize(("under_way", "ends", "at_least"), [(1, 0, 0.1), (1, 5, 0.35), (20, 0, 0.45)])
+def test_nobody_is_suspected_while_the_engine_ends_others(under_way: int, ends: int, at_least: float) -> None:
+    async def wait() -> float:
+        session = cast("Any", SimpleNamespace(stops=Pace(under_way=under_way + ends)))
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def others() -> None:
+            for _ in range(ends):
+                await asyncio.sleep(0.05)
+                session.stops.end()
+
+        begun = time.monotonic()
+        around = asyncio.create_task(others())
+        assert await stopping._still_runs(session, never, begun, 0.1)
+        await around
+        return time.monotonic() - begun
+
+    assert asyncio.run(wait()) >= at_least
+
+
+def test_one_that_ends_meanwhile_is_not_looked_at() -> None:
+    async def wait() -> bool:
+        session = cast("Any", SimpleNamespace(stops=Pace(under_way=1)))
+        soon = asyncio.create_task(asyncio.sleep(0.02))
+        return await stopping._still_runs(session, soon, time.monotonic(), 5.0)
+
+    assert asyncio.run(wait()) is False

@@ -13,6 +13,7 @@ from stackwright.plan import labels
 from stackwright.plan.observed import Container, Observed
 from stackwright.run.errors import NoSuchService, Unsupported
 from stackwright.run.events import Event, Note, Sink, ignore
+from stackwright.run.pace import Pace
 
 if TYPE_CHECKING:
     from stackwright.engine.credentials import Credentials
@@ -36,6 +37,7 @@ class Session(Struct):
     """How much is done side by side; 0 for no limit."""
     dry: bool = False
     """Nothing is changed: the engine is a `DryEngine`, and nobody waits for what will not come."""
+    stops: Pace = field(default_factory=Pace)
     _credentials: Credentials | None = None
 
     @property

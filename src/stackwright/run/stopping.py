@@ -25,6 +25,8 @@ from stackwright.run.session import Session
 JSON = dict[str, Any]
 LOOK = 0.15
 """Seconds after which a container that still runs is looked at: one that handles its signal may be gone by then."""
+LOOK_INSIDE = 0.4
+"""The same where looking costs a process in the container."""
 SLOW = 3.0
 """Seconds after which one of which nothing is known is worth a word."""
 WORTH_A_WORD = 1.0
@@ -62,18 +64,28 @@ async def _patiently(
         return
     begun = time.monotonic()
     task = asyncio.ensure_future(request(timeout))
+    session.stops.begin()
     try:
         if timeout is not None and timeout <= LOOK:
             await task
             return
-        done, _ = await asyncio.wait({task}, timeout=LOOK)
-        if not done:
-            await _hurry(session, container, name, task, timeout)
+        if await _still_runs(session, task, begun, LOOK):
+            await _hurry(session, container, name, task, begun, timeout)
         await task
         if time.monotonic() - begun > WORTH_A_WORD:
             await _killed_in_the_end(session, container, name, time.monotonic() - begun)
     finally:
+        session.stops.end()
         task.cancel()
+
+
+async def _still_runs(session: Session, task: asyncio.Future[None], begun: float, silence: float) -> bool:
+    """Wait until the engine has ended nothing for `silence` seconds, longer where it has much to end; False: this one ended."""
+    while (missing := session.stops.silence_missing(begun, silence)) > 0:
+        done, _ = await asyncio.wait({task}, timeout=missing)
+        if done:
+            return False
+    return not task.done()
 
 
 async def _looked_at_before(
@@ -93,10 +105,12 @@ async def _looked_at_before(
 
 
 async def _hurry(
-    session: Session, container: str, name: str, task: asyncio.Future[None], timeout: int | None
+    session: Session, container: str, name: str, task: asyncio.Future[None], begun: float, timeout: int | None
 ) -> None:
     try:
         inspected = await session.engine.inspect_container(container)
+        if not _status_here(session, inspected) and not await _still_runs(session, task, begun, LOOK_INSIDE):
+            return
         deaf = await is_deaf(session, inspected)
     except EngineError:
         return  # gone already, or being removed: what the request says counts
@@ -138,7 +152,7 @@ async def is_deaf(session: Session, inspected: JSON) -> bool | None:
     number = _number(_signal(inspected))
     if number is None:
         return None
-    status = _status_here(state) if session.engine.address.scheme == "unix" else ""
+    status = _status_here(session, inspected)
     if not status:
         status = await _status_inside(session, str(inspected["Id"]))
     return drops(status, number)
@@ -159,13 +173,14 @@ def drops(status: str, number: int) -> bool | None:
     return not (masks["SigCgt"] | masks["SigBlk"]) & bit
 
 
-def _status_here(state: JSON) -> str:
+def _status_here(session: Session, inspected: JSON) -> str:
     """The process' status where the engine's process ids are ours; empty otherwise.
 
     It is the container's when it is the first of a pid namespace and began when the engine says.
     """
+    state = inspected.get("State") or {}
     pid = int(state.get("Pid") or 0)
-    if not pid:
+    if not pid or session.engine.address.scheme != "unix":
         return ""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

@@ -1,6 +1,6 @@
 """The embedded engine beside Docker Engine and Podman: everything an engine does, in one run.
 
-    sudo .venv/bin/python bench/engine.py [--rounds 5] [--seconds 2] [--engines stackwright,docker,podman] [--json]
+    sudo .venv/bin/python bench/engine.py [--rounds 5] [--seconds 2] [--engines stackwright,docker,podman] [--only-network] [--json]
 
 The same client asks each engine the same over its Unix socket (API 1.41), with the same busybox image, on the same
 machine; builds go through the real `docker` client. Docker Engine (Debian's docker.io) and Podman run in namespaces of
@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -214,12 +215,23 @@ def build(engine: Engine, rounds: int) -> None:
     engine.note("build of ten steps, cached", cached)
 
 
-def network(engine: Engine, rounds: int, seconds: float) -> None:
-    """TCP from container to container, and from the engine's host to a published port."""
+@dataclass(frozen=True)
+class Way:
+    """From a network namespace to an address where `traffic.server` listens on two ports."""
+
+    netns: int
+    host: str
+    sink: int
+    echo: int
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[dict[str, Way]]:
+    """Two containers on a network of the engine: from one to the other, and from its host to a published port."""
     name = f"bench{os.getpid()}"
     engine.api.call("POST", "/networks/create", {"Name": name})
     ports = {f"{SINK}/tcp": [{"HostPort": HOST_SINK}], f"{ECHO}/tcp": [{"HostPort": HOST_ECHO}]}
-    marks = [str(70_000 + os.getpid() % 10_000 * 2 + number) for number in range(2)]
+    marks = [f"{engine.pid}{number}" for number in range(2)]
     asks = engine.create("sleep", marks[0], HostConfig={"NetworkMode": name})
     answers = engine.create(
         "sleep", marks[1], ExposedPorts={port: {} for port in ports},
@@ -240,18 +252,39 @@ def network(engine: Engine, rounds: int, seconds: float) -> None:
             here = namespace(engine.pid)
             one, two = (namespace(running(mark)) for mark in marks)
             with server(two):
-                ways = {
-                    "container to container": (one, address, SINK, ECHO),
-                    "published port": (here, "127.0.0.1", int(HOST_SINK), int(HOST_ECHO)),
+                yield {
+                    "container to container": Way(one, address, SINK, ECHO),
+                    "published port": Way(here, "127.0.0.1", int(HOST_SINK), int(HOST_ECHO)),
                 }
-                for way, (netns, host, sink, echo) in ways.items():
-                    flows = [throughput(netns, 2, (host, sink), seconds) for _ in range(rounds)]
-                    rates = [requests(netns, 2, (host, echo), seconds) for _ in range(rounds)]
-                    engine.figures[f"{way}: Gbit/s"] = statistics.median(flows)
-                    engine.figures[f"{way}: requests/s"] = statistics.median(rates)
     finally:
         engine.remove(asks, answers)
         engine.api.call("DELETE", f"/networks/{name}")
+
+
+def network(names: list[str], rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """TCP through each engine's networks, in turns: the machine's own ups and downs come to all of them alike."""
+    found: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in names}
+    with ExitStack() as stack:
+        ways = {}
+        for name in names:
+            engine = stack.enter_context(ENGINES[name][0]())
+            load_image(engine)
+            ways[name] = stack.enter_context(connected(engine))
+        for _ in range(rounds):
+            for name, kinds in ways.items():
+                for kind, way in kinds.items():
+                    flow = throughput(way.netns, 2, (way.host, way.sink), seconds)
+                    rate = requests(way.netns, 2, (way.host, way.echo), seconds)
+                    found[name][f"{kind}: Gbit/s"].append(flow)
+                    found[name][f"{kind}: requests/s"].append(rate)
+    return {
+        name: {key: statistics.median(all_) for key, all_ in kinds.items()} for name, kinds in found.items()
+    }
+
+
+def load_image(engine: Engine) -> None:
+    """The image of all containers here."""
+    engine.api.call("POST", "/images/load?quiet=1", raw=gzip.decompress(busybox_archive()))
 
 
 def running(mark: str) -> int:
@@ -358,20 +391,19 @@ ENGINES = {
 }
 
 
-def measure(name: str, rounds: int, seconds: float) -> dict[str, float] | str:
-    """All figures of one engine, or why there are none."""
+def measure(name: str, rounds: int) -> dict[str, float] | str:
+    """All figures of one engine but the network's, or why there are none."""
     make, why_not = ENGINES[name]
     if reason := why_not():
         return reason
     with make() as engine:
-        engine.api.call("POST", "/images/load?quiet=1", raw=gzip.decompress(busybox_archive()))
+        load_image(engine)
         parts: tuple[tuple[str, Callable[[], None]], ...] = (
             ("true", lambda: run_true(engine, rounds)),
             ("side by side", lambda: side_by_side(engine, rounds)),
             ("stop", lambda: stop(engine, rounds)),
             ("exec", lambda: execute(engine, rounds)),
             ("build", lambda: build(engine, rounds)),
-            ("network", lambda: network(engine, rounds, seconds)),
         )
         for part, work in parts:
             try:
@@ -446,12 +478,22 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of the network")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only-network", action="store_true")
     options = parser.parse_args()
-    found = {}
-    for name in options.engines.split(","):
+    names = options.engines.split(",")
+    for name in names:
         if name not in ENGINES:
             parser.error(f"no such engine: {name} (there are {', '.join(ENGINES)})")
-        found[name] = measure(name, options.rounds, options.seconds)
+    found = {name: {} if options.only_network else measure(name, options.rounds) for name in names}
+    try:
+        flows = network([name for name in names if not ENGINES[name][1]()], options.rounds, options.seconds)
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        print(f"the network could not be measured: {error}", file=sys.stderr)
+        flows = {}
+    for name, figures in flows.items():
+        have = found[name]
+        assert isinstance(have, dict)
+        have.update(figures)
     if options.json:
         print(json.dumps(found, indent=2))
         return 0

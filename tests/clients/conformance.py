@@ -9,6 +9,7 @@ Runs every row of the table, on root's engine and on an ordinary user's; needs r
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,11 @@ from tests.clients.docker_py_suite import Outcome
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "engine-conformance.md"
-COMPOSE = ROOT / "scripts" / "get-compose-peer"
+PLUGINS = {
+    "docker compose": (ROOT / "scripts" / "get-compose-peer", ["version", "--short"]),
+    "docker buildx": (ROOT / "scripts" / "get-buildx-peer", ["version"]),
+}
+"""How each plugin of the docker client is fetched, and how it says its version."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +147,12 @@ def client_version(client: str) -> str:
             subprocess.run([program, "--version"], capture_output=True, text=True).stdout if program else ""
         )
         return shown.removeprefix("Docker version ").partition(",")[0].partition("+")[0]
-    if client == "docker compose":
-        plugin = subprocess.run([COMPOSE], capture_output=True, text=True).stdout.strip()
-        shown = (
-            subprocess.run([plugin, "version", "--short"], capture_output=True, text=True) if plugin else None
-        )
-        return shown.stdout.strip().partition("-")[0] if shown else ""
+    if client in PLUGINS:
+        script, words = PLUGINS[client]
+        plugin = subprocess.run([script], capture_output=True, text=True).stdout.strip()
+        shown = subprocess.run([plugin, *words], capture_output=True, text=True).stdout if plugin else ""
+        found = re.search(r"\d+\.\d+\.\d+", shown)
+        return found[0] if found else ""
     return version({"docker-py": "docker", "Testcontainers for Python": "testcontainers"}.get(client, client))
 
 

@@ -111,11 +111,23 @@ class Tool:
             print(
                 f"{' '.join([*self.command, *words])} is repeated:\n{result.stderr[-200:]}", file=sys.stderr
             )
-            subprocess.run([*self.command, *words], cwd=folder, env=environ, capture_output=True, check=True)
+            self._again(words, folder, environ)
             return
         if result.returncode != 0:
             sys.exit(f"{' '.join([*self.command, *words])}:\n{result.stderr[-2000:]}")
         self.seconds.setdefault((case, verb), []).append(taken)
+
+    def _again(self, words: list[str], folder: Path, environ: dict[str, str]) -> None:
+        for _ in range(60):
+            time.sleep(1)
+            if (
+                subprocess.run(
+                    [*self.command, *words], cwd=folder, env=environ, capture_output=True
+                ).returncode
+                == 0
+            ):
+                return
+        sys.exit(f"{' '.join([*self.command, *words])} fails for a minute")
 
     def median(self, case: str, verb: str) -> float:
         """The middle of what was measured."""

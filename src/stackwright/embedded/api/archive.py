@@ -13,7 +13,7 @@ from stackwright.embedded.api.call import Call, answer, begin_stream
 from stackwright.embedded.api.routing import Route
 from stackwright.embedded.api.times import rfc3339
 from stackwright.embedded.errors import BadParameter
-from stackwright.embedded.lifecycle.changed import by_the_container, changed
+from stackwright.embedded.lifecycle.changed import by_the_container
 from stackwright.embedded.lifecycle.copying import PathStat
 from stackwright.embedded.lifecycle.engine import Engine
 from stackwright.embedded.lifecycle.record import Container
@@ -89,8 +89,7 @@ class ArchiveRoutes:
         container = self._get(call)
         own = self._engine.files.own_layers(container)
         layers = self._engine.services.images.lower_dirs(container.image_id)
-        rows = await asyncio.to_thread(changed, own, layers)
-        return answer(by_the_container(rows) or None)
+        return answer(await asyncio.to_thread(by_the_container, own, layers) or None)
 
     def _path(self, call: Call) -> str:
         if not call.text("path"):

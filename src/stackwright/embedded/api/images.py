@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from stackwright.embedded.errors import BadParameter, NotImplementedYet
 from stackwright.embedded.images.changes import apply_changes
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.types import RegistryAuth
-from stackwright.embedded.lifecycle.changed import by_the_engine, changed
+from stackwright.embedded.lifecycle.changed import by_the_engine
 from stackwright.embedded.lifecycle.config import to_docker
 from stackwright.embedded.lifecycle.engine import Engine
 
@@ -150,8 +149,7 @@ class ImageRoutes:
         config = apply_changes(config, call.texts("changes"))
         repository = call.text("repo")
         own = self._engine.files.own_layers(container)
-        rows = await asyncio.to_thread(changed, own, self._images.lower_dirs(container.image_id))
-        without = by_the_engine(rows)
+        without = by_the_engine(own, self._images.lower_dirs(container.image_id))
         upper, *frozen = own
         parent = container.image_id
         for folder in reversed(frozen):  # what snapshots froze of it becomes layers of their own

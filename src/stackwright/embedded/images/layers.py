@@ -152,16 +152,14 @@ class LayerStore:
     def add_folder(self, source: Path, *, take: bool, without: Sequence[str] = ()) -> Layer:
         """Make an overlay upper folder a layer: moved when ``take`` and on this file system, else copied.
 
-        ``without``: absolute paths of files and empty folders in it that do not belong into the layer.
+        ``without``: absolute paths of files and empty folders in it that are not copied.
         """
         folder = self._layers / secrets.token_hex(6)
         try:
             if take:
                 shutil.move(source, folder)
             else:
-                copy_tree(source, folder)
-            for path in without:
-                _remove(folder / path.lstrip("/"))
+                copy_tree(source, folder, without)
             diff_id, size = digest_layer(folder)
             return self._record(diff_id, folder, size, "", "")
         except BaseException:
@@ -288,28 +286,29 @@ class HashingWriter:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-def _remove(place: Path) -> None:
-    """A file, or a folder with nothing in it; its parent shows no trace of it."""
-    with contextlib.suppress(OSError):  # it is not there, or something is in it after all
-        before = place.parent.lstat()
-        (place.rmdir if stat.S_ISDIR(place.lstat().st_mode) else place.unlink)()
-        os.utime(place.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+def copy_tree(source: Path, target: Path, without: Sequence[str] = ()) -> None:
+    """Copy an overlay upper folder exactly: whiteout devices, owners, times, attributes, hard links.
+
+    ``without``: absolute paths of files and empty folders in it that are left out.
+    """
+    left_out = frozenset(f"{source}{path}" for path in without)
+    _copy_folder(os.fspath(source), os.fspath(target), {}, left_out)
 
 
-def copy_tree(source: Path, target: Path) -> None:
-    """Copy an overlay upper folder exactly: whiteout devices, owners, times, attributes, hard links."""
-    _copy_folder(os.fspath(source), os.fspath(target), {})
-
-
-def _copy_folder(source: str, target: str, links: dict[tuple[int, int], str]) -> None:
+def _copy_folder(
+    source: str, target: str, links: dict[tuple[int, int], str], left_out: frozenset[str]
+) -> None:
     os.mkdir(target)  # noqa: PTH102 (plain strings throughout this loop)
     with os.scandir(source) as entries:
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
             there = f"{target}/{entry.name}"
             key = (status.st_dev, status.st_ino)
-            if stat.S_ISDIR(status.st_mode):
-                _copy_folder(entry.path, there, links)
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if entry.path in left_out and not (is_folder and os.listdir(entry.path)):  # noqa: PTH208
+                continue
+            if is_folder:
+                _copy_folder(entry.path, there, links, left_out)
                 continue
             if status.st_nlink > 1 and key in links:
                 os.link(links[key], there, follow_symlinks=False)

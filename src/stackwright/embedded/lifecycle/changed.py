@@ -45,17 +45,23 @@ def _hide(kinds: dict[str, int], path: str) -> None:
         del kinds[one]
 
 
-def by_the_engine(rows: list[dict[str, Any]]) -> list[str]:
+def by_the_engine(own: Sequence[Path], layers: Sequence[Path]) -> list[str]:
     """Paths that the engine makes in every container, where the image has none: a mark, and what it mounts on."""
-    return [row["Path"] for row in rows if row["Kind"] == ADDED and row["Path"] in _MOUNTED]
+
+    def have(folders: Sequence[Path], path: str) -> bool:
+        places = [folder / path.lstrip("/") for folder in folders]
+        # A link made in the container would lead to this host's files.
+        return any(os.path.lexists(place) and not place.parent.is_symlink() for place in places)
+
+    return [path for path in _MOUNTED if have(own, path) and not have(layers, path)]
 
 
-def by_the_container(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without what the engine makes in every container, and folders that came or changed by nothing else: Docker has it
+def by_the_container(own: Sequence[Path], layers: Sequence[Path]) -> list[dict[str, Any]]:
+    """`changed` without what the engine makes in every container, and folders that came or changed by nothing else: Docker has it
     in a layer between image and container. Mount points of volumes are listed, there as here."""
-    made = set(by_the_engine(rows))
+    made = set(by_the_engine(own, layers))
     kept: list[dict[str, Any]] = []
-    for row in reversed(rows):  # what is in a folder comes before the folder
+    for row in reversed(changed(own, layers)):  # what is in a folder comes before the folder
         path = row["Path"]
         if path in made:
             continue

@@ -120,12 +120,8 @@ class Tool:
     def _again(self, words: list[str], folder: Path, environ: dict[str, str]) -> None:
         for _ in range(60):
             time.sleep(1)
-            if (
-                subprocess.run(
-                    [*self.command, *words], cwd=folder, env=environ, capture_output=True
-                ).returncode
-                == 0
-            ):
+            done = subprocess.run([*self.command, *words], cwd=folder, env=environ, capture_output=True)
+            if done.returncode == 0:
                 return
         sys.exit(f"{' '.join([*self.command, *words])} fails for a minute")
 

@@ -74,7 +74,7 @@ class Box:
         assert "Traceback" not in result.stderr
         return result.stderr
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start a command that goes on."""
         return subprocess.Popen(
             self.command(*arguments),
@@ -82,7 +82,7 @@ class Box:
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 

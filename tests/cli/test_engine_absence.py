@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Box, read_until
-from tests.support.cuttable import cuttable
+from tests.support.cuttable import Cuttable, cuttable
 from tests.support.mortal import Mortal, MortalDocker, mortal_dockerd, mortal_embedded
 
 COUNTING = """
@@ -141,7 +141,11 @@ def test_following_ends_with_one_message_when_it_stays_away(
     engine.go()
     _, err = follower.communicate(timeout=30)
     assert follower.returncode == 1
-    assert f"at {engine.address}" in err.splitlines()[-2]
+    # One that is killed may have been asked just then.
+    killed = (
+        () if isinstance(engine, Cuttable) else (f"the engine at {engine.address} closed the connection",)
+    )
+    assert any(text in err for text in (f"no engine answers at {engine.address}", *killed))
     assert "hint: once it is back, the same command goes on from there" in err
     assert "Traceback" not in err
 
@@ -217,15 +221,7 @@ def test_what_is_saved_while_the_engine_is_away_is_copied_when_it_is_back(box: B
     source = box.folder / "src"
     source.mkdir()
     box.ok("up", "-d")
-    with subprocess.Popen(
-        box.command("watch"),
-        cwd=box.folder,
-        env=box.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with box.start("watch", stderr=subprocess.STDOUT) as process:
         try:
             read_until(process, "Watch enabled")
             engine.go()

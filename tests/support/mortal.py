@@ -42,12 +42,12 @@ class MortalDocker:
         self._hold.touch()
         pid = self._daemon()
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not _is_dockerd(pid))
+        until(lambda: not _is_dockerd(pid), "the daemon's end", 60)
 
     def come(self) -> None:
         """Let the daemon start again, if it was gone."""
         self._hold.unlink(missing_ok=True)
-        until(self._answers)
+        until(self._answers, "the daemon", 60)
 
     def _daemon(self) -> int:
         children = Path(f"/proc/{self._inner}/task/{self._inner}/children").read_text().split()

@@ -187,17 +187,17 @@ async def run(session: Session, name: str, command: Command, started: Callable[[
 
 async def _remove(session: Session, container: str, name: str) -> None:
     """As `--rm` promises; an engine under load may not be done with a container that has just ended."""
-    for pause in _PAUSES:
+    pauses = iter(_PAUSES)
+    while True:
         try:
             await containers.remove_quietly(session, container, force=True, volumes=True)
-        except ServerFailure:
-            await asyncio.sleep(pause)
-        else:
             return
-    try:
-        await containers.remove_quietly(session, container, force=True, volumes=True)
-    except ApiError as error:
-        session.emit(Note(f"{name} is left, it could not be removed: {error.message}", warning=True))
+        except ApiError as error:
+            pause = next(pauses, None) if isinstance(error, ServerFailure) else None
+            if pause is None:
+                session.emit(Note(f"{name} is left, it could not be removed: {error.message}", warning=True))
+                return
+        await asyncio.sleep(pause)
 
 
 async def _attached(session: Session, service: Service, container: str, command: Command) -> int:

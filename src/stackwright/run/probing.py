@@ -107,9 +107,8 @@ class Prober:
         while not self.passed:
             await asyncio.sleep(min(delay, self.check.interval))
             begun = time.monotonic()
-            with suppress(
-                EngineError
-            ):  # it does not run just now, or the engine is away: the wait sees that itself
+            # It does not run just now, or the engine is away: the wait sees that for itself.
+            with suppress(EngineError):
                 await self._probe()
             delay = next_delay(self.check, begun - self._begun, time.monotonic() - begun)
         if self.engine.kind == "podman":  # which may never look by itself

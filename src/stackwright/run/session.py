@@ -38,6 +38,7 @@ class Session(Struct):
     dry: bool = False
     """Nothing is changed: the engine is a `DryEngine`, and nobody waits for what will not come."""
     stops: Pace = field(default_factory=Pace)
+    """The stops that this command has asked for."""
     _credentials: Credentials | None = None
 
     @property

@@ -12,7 +12,7 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -109,9 +109,7 @@ async def _hurry(
 ) -> None:
     try:
         inspected = await session.engine.inspect_container(container)
-        if not _status_here(session, inspected) and not await _still_runs(session, task, begun, LOOK_INSIDE):
-            return
-        deaf = await is_deaf(session, inspected)
+        deaf = await is_deaf(session, inspected, lambda: _still_runs(session, task, begun, LOOK_INSIDE))
     except EngineError:
         return  # gone already, or being removed: what the request says counts
     if deaf is None:
@@ -141,10 +139,17 @@ def _say_deaf(session: Session, name: str, inspected: JSON, timeout: int | None)
     )
 
 
-async def is_deaf(session: Session, inspected: JSON) -> bool | None:
+async def _at_once() -> bool:
+    return True
+
+
+async def is_deaf(
+    session: Session, inspected: JSON, worth_asking: Callable[[], Awaitable[bool]] = _at_once
+) -> bool | None:
     """Whether the container's first process drops its stop signal; None where that cannot be seen.
 
-    Read from /proc: on this machine, where the engine is here, else inside the container, with its own `cat`.
+    Read from /proc: on this machine, where the engine is here, else inside the container, with its own `cat`, once
+    `worth_asking` says so.
     """
     state, host = inspected.get("State") or {}, inspected.get("HostConfig") or {}
     if not state.get("Running") or host.get("PidMode") not in (None, "", "private") or state.get("Paused"):
@@ -154,6 +159,8 @@ async def is_deaf(session: Session, inspected: JSON) -> bool | None:
         return None
     status = _status_here(session, inspected)
     if not status:
+        if not await worth_asking():
+            return False
         status = await _status_inside(session, str(inspected["Id"]))
     return drops(status, number)
 

@@ -9,7 +9,9 @@ from datetime import datetime
 import click
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def seconds(text: str, flag: str) -> float:
@@ -18,10 +20,10 @@ def seconds(text: str, flag: str) -> float:
     >>> seconds("1m30s", "--lock-timeout"), seconds("2", "--lock-timeout")
     (90.0, 2.0)
     """
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if _NUMBER.fullmatch(text):
         return float(text)
-    if re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
-        return float(sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text)))
+    if _DURATION.fullmatch(text):
+        return float(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
     raise click.UsageError(f'invalid {flag} "{text}": write a duration such as 30s or 2m')
 
 
@@ -29,10 +31,10 @@ def moment(text: str | None, flag: str) -> str | None:
     """The time as Unix seconds in text, as the Engine API wants it; a duration counts back from now."""
     if not text:
         return None
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if _NUMBER.fullmatch(text):
         return text
-    if re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))
+    if _DURATION.fullmatch(text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
         return f"{time.time() - seconds:.9f}"
     try:
         stamp = datetime.fromisoformat(text.replace("Z", "+00:00"))

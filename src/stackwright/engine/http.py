@@ -188,9 +188,8 @@ class Transport:
         while self._idle:
             self._idle.pop().close()
 
-    async def _send(
-        self, connection: Connection, method: str, target: str, headers: Mapping[str, str], body: Body | None
-    ) -> None:
+    def _start(self, method: str, target: str, headers: Mapping[str, str], body: Body | None) -> bytes:
+        """What can be sent at once: the head, and a body that is there already."""
         head = [f"{method} {target} HTTP/1.1", f"Host: {self.address.host or 'engine'}"]
         head += [f"{name}: {value}" for name, value in headers.items()]
         if isinstance(body, bytes):
@@ -199,16 +198,7 @@ class Transport:
             head.append("Transfer-Encoding: chunked")
         elif method not in ("GET", "HEAD"):
             head.append("Content-Length: 0")
-        data = "\r\n".join(head).encode() + b"\r\n\r\n"
-        writer = connection.writer
-        writer.write(data + body if isinstance(body, bytes) else data)
-        if body is not None and not isinstance(body, bytes):
-            async for piece in body:
-                if piece:
-                    writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                    await writer.drain()
-            writer.write(b"0\r\n\r\n")
-        await writer.drain()
+        return "\r\n".join(head).encode() + b"\r\n\r\n" + (body if isinstance(body, bytes) else b"")
 
     async def _head(self, connection: Connection) -> tuple[int, dict[str, str]]:
         try:
@@ -225,6 +215,21 @@ class Transport:
             headers[name.strip().lower()] = value.strip()
         return int(parts[1]), headers
 
+    async def _head_beside(
+        self, connection: Connection, sender: asyncio.Task[None]
+    ) -> tuple[int, dict[str, str]]:
+        """The same while a long body is being sent: an engine may refuse it early, or answer while it still comes."""
+        reader = asyncio.create_task(self._head(connection))
+        try:
+            await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+            if (failed := _failure(sender)) is not None:
+                raise failed
+            return await reader
+        finally:
+            if not reader.done() or reader.cancelled() or reader.exception() is not None:
+                reader.cancel()
+                sender.cancel()
+
     async def _exchange(
         self,
         method: str,
@@ -236,15 +241,12 @@ class Transport:
         target = self.prefix + quote(path, safe="/:@") + encode_query(query)
         while True:
             connection = await self._take()
-            sender = asyncio.create_task(self._send(connection, method, target, headers, body))
-            reader = asyncio.create_task(self._head(connection))
+            connection.writer.write(self._start(method, target, headers, body))
             try:
-                # Side by side: an engine may refuse a long body early, or answer while it still comes.
-                await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
-                if (failed := _failure(sender)) is not None:
-                    raise failed
-                status, answer = await reader
-                return Response(self, connection, status, answer, sender)
+                if body is None or isinstance(body, bytes):
+                    return Response(self, connection, *await self._head(connection))
+                sender = asyncio.create_task(_send(body, connection.writer))
+                return Response(self, connection, *await self._head_beside(connection, sender), sender)
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 reason = await connection.why()
                 connection.close()
@@ -259,10 +261,6 @@ class Transport:
             except BaseException:
                 connection.close()
                 raise
-            finally:
-                if not reader.done() or reader.cancelled() or reader.exception() is not None:
-                    reader.cancel()
-                    sender.cancel()
 
     async def request(
         self,
@@ -303,6 +301,16 @@ class Transport:
             response.close()
             raise ProtocolError(f"the engine answered {response.status} where a stream was asked for")
         return response.take_over(), response.headers
+
+
+async def _send(body: AsyncIterable[bytes], writer: asyncio.StreamWriter) -> None:
+    """A body of unknown length (RFC 9112, 7.1: chunked transfer coding)."""
+    async for piece in body:
+        if piece:
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await writer.drain()
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
 
 
 def _failure(task: asyncio.Task[None] | None) -> BaseException | None:

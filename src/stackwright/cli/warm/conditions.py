@@ -7,6 +7,7 @@ module runs in every command: nothing may be imported here that the interpreter 
 
 from __future__ import annotations
 
+import _imp
 import os
 import sys
 
@@ -51,9 +52,9 @@ def folder(environ: Mapping[str, str]) -> str:
 
 def socket_path(environ: Mapping[str, str], same: str) -> str:
     """Where the fork server for the conditions `same` listens. Two conditions of one path are told apart by the fork server."""
-    from zlib import crc32
-
-    return f"{environ.get('STACKWRIGHT_WARM_DIR') or folder(environ)}/warm-{crc32(same.encode()):08x}.sock"
+    # The import system's own hash: zlib and hashlib are files to be loaded first.
+    digest = _imp.source_hash(0, same.encode()).hex()
+    return f"{environ.get('STACKWRIGHT_WARM_DIR') or folder(environ)}/warm-{digest}.sock"
 
 
 def wanted(environ: Mapping[str, str]) -> bool:

@@ -34,7 +34,13 @@ from stackwright.model.load import load
 IDLE_SECONDS = 600.0
 READ_SECONDS = 2.0
 BACKLOG = 64
-_PACKAGES = ("stackwright.run", "stackwright.plan", "stackwright.engine", "stackwright.model")
+_PACKAGES = (
+    "stackwright.run",
+    "stackwright.plan",
+    "stackwright.engine",
+    "stackwright.model",
+    "stackwright.cli",
+)
 _TO_GROUP = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP, signal.SIGCONT})
 """Signals that a terminal sends to all of a job; others are for the command alone."""
 
@@ -187,11 +193,13 @@ def _inode(path: Path) -> int:
 
 def import_everything() -> None:
     """What the verbs import when they are called, and what those import when something is needed."""
-    for verb in handover.VERBS:
-        import_module(VERBS[verb][0].partition(":")[0])
+    homes = {verb: where.partition(":")[0] for verb, (where, _) in VERBS.items()}
+    others = set(homes.values()) - {homes[verb] for verb in handover.VERBS}
     for package in _PACKAGES:
         for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
-            import_module(module.name)
+            # `config_views` is what `config` alone imports
+            if module.name not in others and module.name.rpartition("_")[0] not in others:
+                import_module(module.name)
 
 
 def load_something() -> None:

@@ -224,9 +224,9 @@ def main() -> int:
     else:
         print(f"{'':26} {'':8} {'docker compose':>15} {'ours, Docker':>20} {'ours, embedded':>20}")
         for row in rows:
-            same, own = (f"{value:.2f} s ({row.theirs / value:5.1f}x)" for value in (row.ours, row.embedded))
+            same, own = (f"{value:.3f} s ({row.theirs / value:5.1f}x)" for value in (row.ours, row.embedded))
             print(
-                f"{row.case:26} {row.verb:8} {row.theirs:13.2f} s {same:>20} {own:>20}  {'; '.join(row.broken)}"
+                f"{row.case:26} {row.verb:8} {row.theirs:13.3f} s {same:>20} {own:>20}  {'; '.join(row.broken)}"
             )
     return 1 if any(row.broken for row in rows) else 0
 

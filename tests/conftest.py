@@ -27,6 +27,22 @@ if TYPE_CHECKING:
     from tests.embedded.rootless.ordinary_user import Account
     from tests.stacks.taskapp import Taskapp
 
+TUN = Path("/dev/net/tun")
+TUN_MODE = pytest.StashKey[int]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The device is one for all workers of a run: whoever ends first must not take it from the others."""
+    if not hasattr(session.config, "workerinput") and TUN.exists():
+        session.config.stash[TUN_MODE] = stat.S_IMODE(TUN.stat().st_mode)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    before = session.config.stash.get(TUN_MODE, None)
+    if before is not None and stat.S_IMODE(TUN.stat().st_mode) != before:
+        TUN.chmod(before)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get(
@@ -181,15 +197,8 @@ def account() -> Iterator[Account]:
 
 
 @pytest.fixture(scope="session")
-def tun() -> Iterator[None]:
-    """/dev/net/tun as distributions have it: open to every user."""
-    from tests.embedded.rootless.ordinary_user import TUN
-
+def tun() -> None:
+    """/dev/net/tun as distributions have it: open to every user. What it was comes back when all tests have ended."""
     if not TUN.exists():
         pytest.skip("no /dev/net/tun")
-    before = stat.S_IMODE(TUN.stat().st_mode)
-    TUN.chmod(before | 0o666)
-    try:
-        yield
-    finally:
-        TUN.chmod(before)
+    TUN.chmod(stat.S_IMODE(TUN.stat().st_mode) | 0o666)

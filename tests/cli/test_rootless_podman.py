@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def podman() -> Iterator[RootlessPodman]:
+def podman(tun: None) -> Iterator[RootlessPodman]:
     with rootless_podman() as made:
         yield made
 

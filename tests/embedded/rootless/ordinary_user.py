@@ -22,7 +22,6 @@ import pytest
 from tests.embedded.engine_process import SOURCE, EngineProcess
 from tests.support.cli import Stackwright
 
-TUN = Path("/dev/net/tun")
 _PASSED_ON = (
     "PATH",
     "SSL_CERT_FILE",

@@ -131,3 +131,22 @@ def test_lines_are_chosen_by_pattern_and_level(box: Box) -> None:
     }
     assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
     assert 'invalid --grep "("' in box.fails("logs", "--grep", "(")
+
+
+@everywhere
+def test_a_line_that_the_engine_keeps_in_pieces_is_one_line(box: Box) -> None:
+    # Longer than the 16 KB at which engines cut, and one whose end is printed later.
+    box.write(
+        """
+        services:
+          long: {image: $IMAGE, command: [sh, -c, "head -c 40000 /dev/zero | tr '\\\\0' x; echo"]}
+          late: {image: $IMAGE, command: [sh, -c, "printf one; sleep 0.3; printf ,two; sleep 0.3; echo ,three"]}
+        """
+    )
+    box.ok("up", "-d")
+    box.ok("wait", "long", "late")
+    assert box.ok("logs", "--no-log-prefix", "late") == "one,two,three\n"
+    long = box.ok("logs", "--no-log-prefix", "long")
+    assert long.rstrip("\n").strip("x") == "", "something was put into the line"
+    assert len(long) == 40_001
+    assert box.ok("logs", "-t", "--no-log-prefix", "late").count("T") == 1

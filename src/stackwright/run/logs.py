@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -35,6 +36,7 @@ class Ended(Struct, frozen=True):
 
 
 Show = Callable[[Line | Ended], None]
+_STAMP = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d) ")
 
 
 async def lines(
@@ -51,7 +53,10 @@ async def lines(
     async for chunk in engine.logs(
         container.id, follow=follow, since=since, until=until, timestamps=True, tail=tail
     ):
-        *whole, rest[chunk.stream] = (rest.get(chunk.stream, b"") + chunk.data).split(b"\n")
+        begun = rest.get(chunk.stream, b"")
+        # An engine keeps a long line in pieces, and what was printed in two goes, and writes the time before each.
+        data = _STAMP.sub(b"", chunk.data, 1) if begun else chunk.data
+        *whole, rest[chunk.stream] = (begun + data).split(b"\n")
         for piece in whole:
             yield _line(container, chunk.stream, piece)
     for stream, piece in rest.items():

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.embedded.engine_process import EngineClient
 from tests.embedded.rootless.ordinary_user import UserEngine
 from tests.peers import IMAGE
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.as_user, pytest.mark.usefixtures("docker_cli")]
 PORT = 15_999
@@ -63,12 +63,12 @@ def registry(engine: EngineClient, request: pytest.FixtureRequest, tmp_path: Pat
     )
     found = Registry(f"127.0.0.1:{PORT}", enter, engine)
     try:
-        for _ in range(100):
-            if found.docker(
+        until(
+            lambda: found.docker(
                 "manifest", "inspect", "--insecure", f"{found.name}/none", check=False
-            ).stderr.startswith("no such"):
-                break
-            time.sleep(0.05)
+            ).stderr.startswith("no such manifest"),
+            "the registry answers",
+        )
         yield found
     finally:
         process.terminate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -184,5 +185,8 @@ def run(main: Callable[[], Coroutine[Any, Any, int | None]], *, interrupted: str
     try:
         return asyncio.run(main()) or 0
     except KeyboardInterrupt:
+        # An event loop or coroutine that was only half made complains when it goes; the process ends here.
+        sys.unraisablehook = lambda _: None
+        warnings.simplefilter("ignore")
         sys.stderr.write(interrupted + "\n" if interrupted else "")
         return 130

@@ -96,6 +96,7 @@ def become(request: Request, connection: socket.socket, run: Callable[[list[str]
 
 def _leave(connection: socket.socket, code: int) -> NoReturn:
     """Tell the client, then end: the kernel takes two milliseconds to take a process of this size apart, for which nobody waits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over: it comes too late
     for standard in range(3):  # a reader of a pipe waits for its last writer
         with suppress(OSError):
             os.close(standard)

@@ -23,7 +23,7 @@ def seconds(text: str, flag: str) -> float:
     if _NUMBER.fullmatch(text):
         return float(text)
     if _DURATION.fullmatch(text):
-        return float(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+        return _sum(text)
     raise click.UsageError(f'invalid {flag} "{text}": write a duration such as 30s or 2m')
 
 
@@ -34,10 +34,13 @@ def moment(text: str | None, flag: str) -> str | None:
     if _NUMBER.fullmatch(text):
         return text
     if _DURATION.fullmatch(text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-        return f"{time.time() - seconds:.9f}"
+        return f"{time.time() - _sum(text):.9f}"
     try:
         stamp = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise click.UsageError(f'invalid {flag} "{text}": write 2024-01-02T13:23:37Z or 42m') from None
     return f"{stamp.timestamp():.9f}"
+
+
+def _sum(duration: str) -> float:
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(duration))

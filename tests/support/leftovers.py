@@ -32,6 +32,15 @@ class HostState:
         return {kind: names for kind, names in added.items() if names}
 
 
+def groups_of(instance: str) -> list[Path]:
+    """The control groups of one engine, wherever they are. Others may go meanwhile: not every walker minds that."""
+    return [
+        Path(folder, instance)
+        for folder, inside, _ in os.walk("/sys/fs/cgroup")
+        if folder.endswith("/stackwright") and instance in inside
+    ]
+
+
 def host_state(*, mentioning: str = "stackwright") -> HostState:
     """Takes the picture; processes and temporary files count when their name holds `mentioning`."""
     return HostState(

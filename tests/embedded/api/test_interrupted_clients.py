@@ -11,6 +11,7 @@ import pytest
 from tests.embedded.builder.conftest import tar_of
 from tests.embedded.engine_process import EngineProcess
 from tests.peers import IMAGE
+from tests.support.leftovers import groups_of
 
 pytestmark = pytest.mark.root
 
@@ -95,7 +96,7 @@ def test_a_build_ends_with_its_client(own_engine: EngineProcess) -> None:
 
 def step_groups(instance: str) -> list[Path]:
     """Cgroups below those of one engine: with no container, those of build steps."""
-    return [path for path in Path("/sys/fs/cgroup").glob(f"**/stackwright/{instance}/*") if path.is_dir()]
+    return [path for group in groups_of(instance) for path in group.glob("*") if path.is_dir()]
 
 
 def test_a_stop_goes_on_without_its_client(own_engine: EngineProcess) -> None:

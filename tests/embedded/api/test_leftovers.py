@@ -10,13 +10,14 @@ import pytest
 from tests.embedded.conftest import load_busybox
 from tests.embedded.engine_process import EngineProcess
 from tests.peers import IMAGE
+from tests.support.leftovers import groups_of
 
 pytestmark = pytest.mark.root
 
 
 def owned(instance: str, root: Path) -> dict[str, list[str]]:
     """Whatever on this host can be told to be of one engine."""
-    groups = [str(p) for p in Path("/sys/fs/cgroup").glob(f"**/stackwright/{instance}")]
+    groups = [str(path) for path in groups_of(instance)]
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(root) in line]
     processes = []

@@ -6,6 +6,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ class Host:
         for spec in self.specs:
             found = await self.runtime.adopt(spec)
             if isinstance(found, Running):
-                await found.signal(9)
+                with suppress(ProcessLookupError):
+                    await found.signal(9)
                 await found.wait()
         await self.runtime.close()
         for spec in self.specs:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from stackwright.embedded.kernel.pseudofiles import read
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -31,7 +33,7 @@ def holder(proto: str, port: int) -> tuple[int, str] | None:
     inodes: set[str] = set()
     for family in ("", "6"):
         with suppress(OSError):
-            for line in _read(f"/proc/net/{proto}{family}").splitlines()[1:]:
+            for line in read(f"/proc/net/{proto}{family}").splitlines()[1:]:
                 fields = line.split()
                 if int(fields[1].rpartition(":")[2], 16) == port and (proto == "udp" or fields[3] == _LISTEN):
                     inodes.add(f"socket:[{fields[9]}]")
@@ -49,16 +51,5 @@ def holder(proto: str, port: int) -> tuple[int, str] | None:
 
 def _shown(pid: str) -> str:
     """Its command line as `ps` shows it, cut short; the bare name of one without."""
-    words = _read(f"/proc/{pid}/cmdline").rstrip("\0").replace("\0", " ")
-    return words[:_SHOWN] or _read(f"/proc/{pid}/comm").strip()
-
-
-def _read(path: str) -> str:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        chunks = []
-        while chunk := os.read(fd, 65536):
-            chunks.append(chunk)
-        return b"".join(chunks).decode(errors="replace")
-    finally:
-        os.close(fd)
+    words = read(f"/proc/{pid}/cmdline").rstrip("\0").replace("\0", " ")
+    return words[:_SHOWN] or read(f"/proc/{pid}/comm").strip()

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal as signals
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackwright.embedded.kernel.cgroups import Cgroup, cgroup
 from stackwright.embedded.kernel.process import start_ticks
 
-from . import messages, state, wire
+from . import messages, state
 from .attach import AttachStream, attach
 from .channel import Channel
 from .processes import ProcessTable, namesakes
 from .sessions import ExecSession
 from .spec import ContainerSpec, ExecSpec, PortBinding, Resources
 from .types import ExitStatus, ProcessInfo, Stats
+from .watched import Watched
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -27,40 +26,22 @@ if TYPE_CHECKING:
 UNOBSERVED = "the container's monitor ended unexpectedly; the container was killed"
 
 
-class Running:
+class Running(Watched[ExitStatus]):
     """One run of a container. Lives until the container has ended; afterwards `wait` still answers."""
 
     def __init__(
         self, runtime: Runtime, spec: ContainerSpec, channel: Channel, started: Any, pidfd: int
     ) -> None:
+        super().__init__(channel, started.pid, pidfd, name=f"container {spec.id[:12]}")
         self._runtime = runtime
-        self._channel = channel
-        self._pidfd = pidfd
-        self._ended: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
         self.spec = spec
-        self.pid: int = started.pid
         self.start_ticks = start_ticks_of(started.pid)
         self.started_at: int = started.started_at
         self.warnings: tuple[str, ...] = tuple(started.warnings)
         self.ports = port_bindings(started.ports)
         self._group = cgroup_of(spec)
         self.group_path = self._group.path
-        self._task = asyncio.create_task(self._watch(), name=f"watch {spec.id[:12]}")
-
-    async def wait(self) -> ExitStatus:
-        """Until it ended; may be called by many, at any time, also afterwards."""
-        return await asyncio.shield(self._ended)
-
-    async def signal(self, number: int) -> None:
-        """Send to PID 1. ProcessLookupError if it has ended."""
-        if self._pidfd < 0:
-            raise ProcessLookupError(f"container {self.spec.id[:12]} has ended")
-        signals.pidfd_send_signal(self._pidfd, number)
-
-    async def resize(self, rows: int, columns: int) -> None:
-        """Set the terminal's size; harmless without one."""
-        if not self._ended.done():
-            await self._channel.send(wire.message(messages.RESIZE, rows=rows, columns=columns))
+        self._begin(self._watch())
 
     async def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> AttachStream:
         """Attach to what it writes from now on. OSError when it has just ended."""
@@ -104,15 +85,6 @@ class Running:
         """`/proc/<pid>/root`: the container's file system as it sees it, for `docker cp`."""
         return Path(f"/proc/{self.pid}/root")
 
-    def on_end(self, callback: Callable[[], None]) -> None:
-        """Call once it has ended (or watching was stopped)."""
-        self._task.add_done_callback(lambda task: callback())
-
-    async def close(self) -> None:
-        """Stop watching; the container goes on."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
     async def _watch(self) -> None:
         try:
             message = None
@@ -123,10 +95,7 @@ class Running:
             if not self._ended.done():
                 self._ended.set_result(status)
         finally:
-            self._channel.close()
-            if self._pidfd >= 0:
-                os.close(self._pidfd)
-                self._pidfd = -1
+            self._let_go()
 
     async def _unobserved(self) -> ExitStatus:
         return await asyncio.to_thread(clean_up_unobserved, self.spec, self._group, self.started_at)

@@ -7,8 +7,8 @@ import signal
 import time
 
 from stackwright.embedded.kernel.call import KernelError
+from stackwright.embedded.kernel.pseudofiles import write
 
-from .files import write
 from .hierarchies import Hierarchies
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 
-from .files import read
+from stackwright.embedded.kernel.pseudofiles import read
 
 DELEGATED = "STACKWRIGHT_CGROUPS"
 """Environment variable of an engine in a user namespace: the only groups that it may use, as JSON."""

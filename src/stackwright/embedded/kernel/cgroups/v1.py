@@ -7,9 +7,9 @@ import os
 import time
 
 from stackwright.embedded.kernel.call import KernelError
+from stackwright.embedded.kernel.pseudofiles import number, pairs, read, read_or, write
 
 from .base import Cgroup, DeviceRule, Figures, cpu_quota, device_number, make_directory, set_limit, swap_limit
-from .files import number, pairs, read, read_or, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Reading and writing the small files of /sys/fs/cgroup, without the weight of file objects."""
+"""Reading and writing the small files of /proc and /sys/fs/cgroup, without the weight of file objects."""
 
 from __future__ import annotations
 

@@ -64,6 +64,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         file = item.nodeid.partition("::")[0]
         builds = _uses(item, "taskapp") or _uses(item, "users_taskapp")
         item.add_marker(pytest.mark.xdist_group("taskapp" if builds else file))
+        wanted = os.environ.get("STACKWRIGHT_RANDOM_ROUNDS")
+        if wanted and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300 + 30 * int(wanted)))
     if os.geteuid() == 0:
         return
     needs_root = pytest.mark.skip(reason="needs root: namespaces, mounts and network devices")

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from stackwright.plan.graph import Graph, Step
+from stackwright.plan.graph import Graph, Kind, Step
+from stackwright.run import executor
 from stackwright.run.executor import execute, together
 
 
@@ -56,6 +57,37 @@ async def test_what_needs_a_failed_step_is_never_performed() -> None:
     with pytest.raises(LookupError):
         await execute(graph(bad=(), after=("bad",)), perform)
     assert performed == ["bad"]
+
+
+@pytest.mark.parametrize("kind", ["network", "volume"])
+async def test_a_request_that_was_sent_is_not_broken_off_by_the_failure_of_another_step(kind: Kind) -> None:
+    """Whether the engine still carries it out would be chance."""
+    done: list[str] = []
+
+    async def perform(step: Step) -> None:
+        if step.id == "bad":
+            raise LookupError("this one")
+        await asyncio.sleep(0.01)
+        done.append(step.id)
+
+    steps = {"brief": Step("brief", kind, "brief"), "bad": Step("bad", "image", "bad")}
+    with pytest.raises(LookupError, match="this one"):
+        await execute(steps, perform)
+    assert done == ["brief"]
+
+
+async def test_an_engine_that_never_answers_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "PATIENCE", 0.01)
+
+    async def perform(step: Step) -> None:
+        if step.id == "bad":
+            raise LookupError("this one")
+        await asyncio.sleep(60)
+
+    steps = {"brief": Step("brief", "network", "brief"), "bad": Step("bad", "image", "bad")}
+    async with asyncio.timeout(5):
+        with pytest.raises(LookupError, match="this one"):
+            await execute(steps, perform)
 
 
 async def test_a_need_that_is_not_in_the_graph_counts_as_fulfilled() -> None:

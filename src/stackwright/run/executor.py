@@ -16,12 +16,17 @@ Perform = Callable[[Step], Awaitable[None]]
 
 WAITS = frozenset({"ready"})
 """Kinds of steps that only wait: they never use up a place of `limit`."""
+BRIEF = frozenset({"network", "volume"})
+"""Kinds of steps that are one request. Broken off, it would be chance whether the engine still carries it out."""
+
+PATIENCE = 5.0
+"""Seconds that a brief step may go on after another has failed."""
 
 
 async def execute(
     graph: Graph, perform: Perform, timeline: Timeline | None = None, *, limit: int = 0
 ) -> None:
-    """Perform all steps. The first failure cancels the rest and is raised as it is.
+    """Perform all steps. The first failure cancels the rest and is raised as it is; a brief step that has begun ends first.
 
     `timeline` gets a span for each step. A need that is not in the graph counts as fulfilled.
     `limit`: how many steps are worked on at the same time, 0 for any number.
@@ -40,7 +45,7 @@ async def execute(
     async def timed(step: Step) -> None:
         begun = time.monotonic()
         try:
-            await perform(step)
+            await (_to_its_end(perform(step)) if step.kind in BRIEF else perform(step))
         finally:
             if timeline is not None:
                 timeline.add(Span(step.id, step.kind, step.subject, begun, time.monotonic(), step.needs))
@@ -51,6 +56,17 @@ async def execute(
                 group.create_task(one(step), name=step.id)
     except BaseExceptionGroup as failures:
         raise first_failure(failures) from None
+
+
+async def _to_its_end(work: Awaitable[None]) -> None:
+    """Wait for `work`, when cancelled too: `PATIENCE` at the most, should the engine not answer."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=PATIENCE)
+        task.cancel()
+        raise
 
 
 def _places(limit: int) -> AbstractAsyncContextManager[object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -53,8 +54,17 @@ class EngineView:
         """ContainerInspect of each container of the project, by name."""
         filters = quote(json.dumps({"label": [f"{PROJECT}={self.project}"]}))
         listed = self.ask("GET", f"/containers/json?all=1&filters={filters}") or []
-        found = [self.ask("GET", f"/containers/{one['Id']}/json") for one in listed]
+        found = [self._inspected(one["Id"]) for one in listed]
         return sorted((one for one in found if one), key=lambda one: str(one["Name"]))
+
+    def _inspected(self, container: str) -> dict[str, Any] | None:
+        """Podman calls one stopped, for a moment, whose process has ended and which it has not cleaned up after."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = self.ask("GET", f"/containers/{container}/json")
+            if not found or found["State"]["Status"] != "stopped" or time.monotonic() > deadline:
+                return dict(found) if found else None
+            time.sleep(0.05)
 
     def container(self, short: str) -> dict[str, Any] | None:
         """ContainerInspect by name without the project, such as `web-1`; by the whole name otherwise."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -65,6 +66,17 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_container_that_only_the_database_knows_of_was_removed(own_engine: EngineProcess) -> None:
+    """As a power loss leaves it that comes between the removal and the moment when the disk has the database's log."""
+    key = run(own_engine, "gone", "true")
+    assert own_engine.request("POST", f"/containers/{key}/wait")[0] == 200
+    own_engine.kill()
+    shutil.rmtree(own_engine.state_dir / "containers" / key)
+    own_engine.start()
+    assert own_engine.request("GET", "/containers/json?all=1")[1] == []
+    run(own_engine, "gone", "true")
 
 
 def test_a_running_container_is_adopted_with_its_pid_and_no_log_line_lost(own_engine: EngineProcess) -> None:

@@ -93,9 +93,15 @@ async def _start(engine: Engine, container: Container) -> None:
 
 
 def _finish_removals(engine: Engine) -> None:
-    """Containers whose removal was interrupted, and folders that belong to none."""
+    """Containers whose removal was interrupted, and folders that belong to none.
+
+    After a power loss the database may be older than the folders: one that has none was removed.
+    """
     for container in engine.services.containers:
-        if container.status in (Status.REMOVING, Status.DEAD):
+        gone = not engine.files.directory(container.id).is_dir()
+        if gone:
+            log.warning("container %s is forgotten: its folder is not there any more", container.name)
+        if gone or container.status in (Status.REMOVING, Status.DEAD):
             shutil.rmtree(engine.files.directory(container.id), ignore_errors=True)
             engine.services.containers.remove(container)
             engine.launcher.forget(container.id)

@@ -53,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # What commands remember between runs (how long services took to boot) stays out of the user's home.
     memory = tempfile.mkdtemp(prefix="sw-memory-")
     os.environ["XDG_STATE_HOME"] = memory
+    # Programs buffer what they print as they do for a person, whatever this surrounding likes.
+    os.environ.pop("PYTHONUNBUFFERED", None)
     # Commands leave no fork server behind, but where a test says so.
     os.environ["STACKWRIGHT_WARM"] = "0"
     config.add_cleanup(lambda: shutil.rmtree(memory, ignore_errors=True))
@@ -79,7 +81,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Groups that are ignored cost half of the time again: every worker builds and starts what one should."""
     if getattr(session.config.option, "loadgroup", False):
-        assert all("@" in item.nodeid for item in session.items), "--dist loadgroup ignores the groups of tests"
+        assert all("@" in item.nodeid for item in session.items), (
+            "--dist loadgroup ignores the groups of tests"
+        )
 
 
 def _uses(item: pytest.Item, fixture: str) -> bool:

@@ -38,7 +38,7 @@ class Box:
     @property
     def environ(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
-        return {**inherited, "DOCKER_HOST": self.address, "PYTHONUNBUFFERED": "1"}
+        return {**inherited, "DOCKER_HOST": self.address}
 
     def command(self, *arguments: str) -> list[str]:
         return [str(Path(sys.executable).with_name("stackwright")), "-p", self.project, *arguments]

@@ -23,6 +23,7 @@ from tests.embedded.engine_process import SOURCE, EngineProcess
 from tests.support.cli import Stackwright
 
 _PASSED_ON = (
+    "STACKWRIGHT_WARM",
     "PATH",
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",

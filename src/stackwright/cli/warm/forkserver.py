@@ -231,9 +231,9 @@ def load_something() -> None:
 
 
 def rehearse() -> None:
-    """What every verb does, without an engine."""
+    """What every verb does, without an engine. What that prints is gone before a worker prints for somebody."""
     load_something()
-    run(["version"])
+    finish(run(["version"]))
     asyncio.run(asyncio.sleep(0))
 
 

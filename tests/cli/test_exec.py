@@ -7,8 +7,10 @@ import pty
 import select
 import subprocess
 import time
+from dataclasses import replace
 
 from tests.cli.conftest import Box
+from tests.support.cuttable import cuttable
 
 WEB = "services: {web: {image: $IMAGE, command: $SLEEP, environment: {A: b}}}"
 
@@ -109,3 +111,13 @@ def test_run_in_the_background_can_be_named(box: Box) -> None:
     assert box.ps()["mine"]["State"] == "running"
     box.ok("down")
     assert box.ps() == {}
+
+
+def test_a_run_that_ends_before_the_engine_hears_that_somebody_waits_ends(box: Box) -> None:
+    box.write(WEB)
+    with cuttable(box.address) as way:
+        way.late[b"/wait"] = 1.0
+        result = replace(box, address=way.address).run(
+            "run", "--rm", "-T", "web", "sh", "-c", "echo done; exit 4", timeout=30
+        )
+    assert (result.returncode, result.stdout) == (4, "done\n"), result.stderr

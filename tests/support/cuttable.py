@@ -1,4 +1,4 @@
-"""A way to an engine that a test can cut: for its client the engine vanishes and comes back."""
+"""A way to an engine that a test can cut or slow: for its client the engine vanishes and comes back, or is late."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ class Cuttable:
         self._engine = engine.removeprefix("unix://")
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
+        self.late: dict[bytes, float] = {}
+        """Seconds by which the engine gets requests later, by a piece of their first line."""
         self.come()
 
     @property
@@ -66,6 +69,8 @@ class Cuttable:
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
+                line = data.partition(b"\r\n")[0]
+                time.sleep(max((seconds for piece, seconds in self.late.items() if piece in line), default=0))
                 target.sendall(data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)

@@ -207,15 +207,16 @@ async def _attached(session: Session, service: Service, container: str, command:
         await engine.resize_container(container, rows, columns)
 
     async with await engine.attach(container, stdin=command.stdin, tty=command.tty) as stream:
-        ended = asyncio.create_task(engine.wait_container(container, "next-exit"))
         try:
-            await asyncio.sleep(0)
             await engine.start_container(container)
+        except ApiError as error:
+            raise RunError(f"service {service.name} cannot start: {error.message}") from error
+        # Not for its next end, asked for before the start: an engine under load hears of that after the end, and waits for good.
+        ended = asyncio.create_task(engine.wait_container(container))
+        try:
             with forwarding(session, container, active=not command.tty):
                 await converse(stream, stdin=command.stdin, tty=command.tty, resize=resize)
                 return await ended
-        except ApiError as error:
-            raise RunError(f"service {service.name} cannot start: {error.message}") from error
         finally:
             ended.cancel()
 

@@ -35,20 +35,31 @@ class EngineView:
         self.path, self.project, self.folder = address.removeprefix("unix://"), project, folder
 
     def ask(self, method: str, path: str) -> Any:
-        """One request; the answer as JSON, text where it is none; None for what is not there."""
-        connection = _Unix(self.path)
-        try:
-            connection.request(method, f"/v1.41{path}", headers={"Connection": "close"})
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-        if answer.status == 404:
+        """One request; the answer as JSON, text where it is none; None for what is not there.
+
+        Podman cannot list what another scenario is just removing, and says so with a server error: then again.
+        """
+        deadline = time.monotonic() + 10
+        while (
+            (answer := self._once(method, path))[0] >= 500 and method == "GET" and time.monotonic() < deadline
+        ):
+            time.sleep(0.1)
+        status, body = answer
+        if status == 404:
             return None
         try:
             return json.loads(body) if body.strip() else {}
         except ValueError:
             return body.decode("utf-8", "replace")
+
+    def _once(self, method: str, path: str) -> tuple[int, bytes]:
+        connection = _Unix(self.path)
+        try:
+            connection.request(method, f"/v1.41{path}", headers={"Connection": "close"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
     def mine(self) -> list[dict[str, Any]]:
         """ContainerInspect of each container of the project, by name."""

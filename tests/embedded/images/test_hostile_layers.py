@@ -215,6 +215,7 @@ def test_an_announced_gigantic_header_is_not_read(tmp_path):
         (b"\xfd7zXZ\x00" + b"rubbish" * 10, "damaged compressed data"),
         (b"BZh9" + b"rubbish" * 10, "damaged compressed data"),
     ],
+    ids=["no archive", "tar", "gzip", "zstd", "xz", "bzip2"],
 )
 def test_damage_is_called_damage(tmp_path, data, message):
     with pytest.raises(BadArchive, match=message):

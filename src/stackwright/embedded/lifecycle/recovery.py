@@ -98,10 +98,11 @@ def _finish_removals(engine: Engine) -> None:
     After a power loss the database may be older than the folders: one that has none was removed.
     """
     for container in engine.services.containers:
-        gone = not engine.files.directory(container.id).is_dir()
-        if gone:
+        begun = container.status in (Status.REMOVING, Status.DEAD)
+        if not begun and not engine.files.directory(container.id).is_dir():
             log.warning("container %s is forgotten: its folder is not there any more", container.name)
-        if gone or container.status in (Status.REMOVING, Status.DEAD):
+            begun = True
+        if begun:
             shutil.rmtree(engine.files.directory(container.id), ignore_errors=True)
             engine.services.containers.remove(container)
             engine.launcher.forget(container.id)

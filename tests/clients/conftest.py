@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +62,8 @@ def buildx(engine: EngineProcess, buildx_plugin: Path, tmp_path: Path) -> Docker
 def _folder(engine: EngineProcess, usual: Path) -> Path:
     if not isinstance(engine, UserEngine):
         return usual
-    folder = Path(tempfile.mkdtemp(dir=engine.root))
+    # The project's name, of which names of images are made: those may not have an underline at the end.
+    folder = engine.root / f"project{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
     os.chown(folder, engine.account.uid, engine.account.gid)
     return folder

@@ -192,3 +192,10 @@ def test_services_whose_contexts_go_in_a_circle_are_named(box: Box) -> None:
     build = "build: {{context: ., additional_contexts: {{x: 'service:{}'}}, dockerfile_inline: FROM x}}"
     box.write(f"services: {{a: {{{build.format('b')}}}, b: {{{build.format('a')}}}}}")
     assert "which needs its own" in box.fails("build")
+
+
+def test_a_project_s_name_that_no_image_can_have_is_named(box: Box) -> None:
+    box.write('services: {web: {build: {dockerfile_inline: "FROM $IMAGE"}}}')
+    said = box.fails("-p", "ends_", "build")
+    assert "compose.yaml:1" in said
+    assert "ends_-web, which cannot be one" in said

@@ -220,6 +220,9 @@ def _failed(
             else "the embedded engine lends it to RUN steps (--engine embedded); with Docker, COPY your "
             "company's CA certificate into the image and run update-ca-certificates before downloading"
         )
+    elif "invalid reference format" in message and not service.image:
+        name = labels.image_name(session.project.name, service)
+        hint = f"the project's name makes the image's, {name}, which cannot be one: choose another with name: or -p, or set image:"
     elif "registry" in message and session.engine.kind != "embedded":
         hint = "a base image could not be fetched"
     return BuildError(f"building service {service.name} failed: {message}", output, hint=hint, place=where)

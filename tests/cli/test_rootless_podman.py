@@ -38,6 +38,7 @@ class UserBox(Box):
             "DOCKER_HOST": self.address,
             "PYTHONPATH": ":".join([str(SOURCE), *packages]),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "STACKWRIGHT_WARM": os.environ["STACKWRIGHT_WARM"],
         }
 
     def command(self, *arguments: str) -> list[str]:

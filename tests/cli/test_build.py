@@ -199,3 +199,8 @@ def test_a_project_s_name_that_no_image_can_have_is_named(box: Box) -> None:
     said = box.fails("-p", "ends_", "build")
     assert "compose.yaml:1" in said
     assert "ends_-web, which cannot be one" in said
+
+
+def test_a_tag_that_no_image_can_have_is_not_the_project_s_fault(box: Box) -> None:
+    box.write('services: {web: {build: {dockerfile_inline: "FROM $IMAGE", tags: [ends_-tag]}}}')
+    assert "which cannot be one" not in box.fails("build")

@@ -23,6 +23,8 @@ ONLY_EMBEDDED = ("secrets", "ssh", "additional_contexts")
 """Keys that our own engine takes besides (run/buildinputs)."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE")
+_IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+"""A path component of the Distribution Specification, which the names that we make up must be."""
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _CERTIFICATE_SIGNS = (
     "self-signed certificate",
@@ -220,9 +222,10 @@ def _failed(
             else "the embedded engine lends it to RUN steps (--engine embedded); with Docker, COPY your "
             "company's CA certificate into the image and run update-ca-certificates before downloading"
         )
-    elif "invalid reference format" in message and not service.image:
-        name = labels.image_name(session.project.name, service)
-        hint = f"the project's name makes the image's, {name}, which cannot be one: choose another with name: or -p, or set image:"
+    elif not service.image and not _IMAGE_NAME.fullmatch(
+        name := labels.image_name(session.project.name, service)
+    ):
+        hint = f"project and service make the image's name, {name}, which cannot be one: choose another with name: or -p, or set image:"
     elif "registry" in message and session.engine.kind != "embedded":
         hint = "a base image could not be fetched"
     return BuildError(f"building service {service.name} failed: {message}", output, hint=hint, place=where)

@@ -183,9 +183,9 @@ class EngineClient(ImageCalls):
         """ContainerDelete; `volumes` removes its anonymous volumes too."""
         await self._delete(f"/containers/{container}", force=force, v=volumes)
 
-    async def wait_container(self, container: str, condition: str = "not-running") -> int:
-        """ContainerWait; returns the exit code. `condition`: not-running, next-exit or removed."""
-        answer = await self._post(f"/containers/{container}/wait", condition=condition)
+    async def wait_container(self, container: str) -> int:
+        """ContainerWait until it does not run; returns the exit code."""
+        answer = await self._post(f"/containers/{container}/wait", condition="not-running")
         return int(answer["StatusCode"])
 
     async def top(self, container: str, ps_args: str | None = None) -> JSON:

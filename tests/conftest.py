@@ -62,13 +62,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook, and is registered later
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    random_rounds = os.environ.get("STACKWRIGHT_RANDOM_ROUNDS")
     for item in items:  # for `--dist loadgroup`: by file, and what takes minutes to build once for all
         file = item.nodeid.partition("::")[0]
         builds = _uses(item, "taskapp") or _uses(item, "users_taskapp")
         item.add_marker(pytest.mark.xdist_group("taskapp" if builds else file))
-        wanted = os.environ.get("STACKWRIGHT_RANDOM_ROUNDS")
-        if wanted and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(300 + 30 * int(wanted)))
+        if random_rounds and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300 + 30 * int(random_rounds)))
     if os.geteuid() == 0:
         return
     needs_root = pytest.mark.skip(reason="needs root: namespaces, mounts and network devices")

@@ -6,7 +6,8 @@ import http.client
 import json
 import socket
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from tests.scenarios import normal
@@ -15,6 +16,9 @@ PROJECT = "com.docker.compose.project"
 HASH = "com.docker.compose.config-hash"
 UNTOLD = {"com.docker.compose.project", "com.docker.compose.project.working_dir", "com.docker.compose.image"}
 """Labels whose values are of one run, or are in the names."""
+
+
+T = TypeVar("T")
 
 
 class _Unix(http.client.HTTPConnection):
@@ -28,6 +32,14 @@ class _Unix(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def _settled(ask: Callable[[], T], settled: Callable[[T], bool], seconds: float = 10) -> T:
+    """What `ask` gives once it is settled; what it gives last when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not settled(answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return answer
+
+
 class EngineView:
     """One project on one engine. `address` is `unix:///…`."""
 
@@ -39,12 +51,9 @@ class EngineView:
 
         Podman cannot list what another scenario is just removing, and says so with a server error: then again.
         """
-        deadline = time.monotonic() + 10
-        while (
-            (answer := self._once(method, path))[0] >= 500 and method == "GET" and time.monotonic() < deadline
-        ):
-            time.sleep(0.1)
-        status, body = answer
+        status, body = _settled(
+            lambda: self._once(method, path), lambda answer: method != "GET" or answer[0] < 500
+        )
         if status == 404:
             return None
         try:
@@ -70,12 +79,11 @@ class EngineView:
 
     def _inspected(self, container: str) -> dict[str, Any] | None:
         """Podman calls one stopped, for a moment, whose process has ended and which it has not cleaned up after."""
-        deadline = time.monotonic() + 10
-        while True:
-            found = self.ask("GET", f"/containers/{container}/json")
-            if not found or found["State"]["Status"] != "stopped" or time.monotonic() > deadline:
-                return dict(found) if found else None
-            time.sleep(0.05)
+        found = _settled(
+            lambda: self.ask("GET", f"/containers/{container}/json"),
+            lambda one: not one or one["State"]["Status"] != "stopped",
+        )
+        return dict(found) if found else None
 
     def container(self, short: str) -> dict[str, Any] | None:
         """ContainerInspect by name without the project, such as `web-1`; by the whole name otherwise."""

@@ -31,7 +31,7 @@ _PASSED_ON = (
     "PIP_CERT",
     "CURL_CA_BUNDLE",
 )
-"""Besides proxies: what a person behind a company's gateway has in the environment."""
+"""Besides proxies: what a person behind a company's gateway has in the environment, and whether commands leave a fork server."""
 
 _NUMBERS = itertools.count()
 

@@ -189,12 +189,16 @@ def read_until(master: int, text: str, seconds: float = 20.0) -> str:
 
 def test_ctrl_z_stops_the_worker_and_fg_continues_it(served: Served) -> None:
     command = shlex.join(served.client("version", "wait"))
-    pid, master = on_a_terminal(served, f"{command}; echo stopped; fg; echo over")
+    pid, master = on_a_terminal(served, f"{command}; echo stopped; read; fg; echo over")
     try:
         worker = int(read_until(master, "pid ").partition("pid ")[2] or read_until(master, "\n"))
         os.write(master, b"\x1a")
         read_until(master, "stopped")
-        until(lambda: state(worker) in "RS")  # continued by `fg`
+        until(lambda: state(worker) == "T")
+        os.write(master, b"\n")
+        # Only then does Ctrl-C go to the command: the shell itself has the terminal until `fg` gives it away.
+        until(lambda: os.tcgetpgrp(master) != pid)
+        until(lambda: state(worker) in "RS")
         os.write(master, b"\x03")
         read_until(master, "over")
         assert not Path(f"/proc/{worker}").exists()

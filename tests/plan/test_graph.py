@@ -109,8 +109,17 @@ def test_a_network_goes_when_nothing_that_is_connected_runs_any_more() -> None:
     found = [container(demo, name) for name in ("db", "web", "job")]
     steps = graph.halt(found, discard=True, networks=["demo_default"])
     assert set(steps["disconnect:demo_default"].needs) == {"halt:db", "halt:web"}
-    held = graph.halt(found, discard=True, networks=["demo_default"], held=True)
+    held = graph.halt(found, discard=True, networks=["demo_default"], release="discard")
     assert set(held["disconnect:demo_default"].needs) == {"discard:db", "discard:web"}
+
+
+def test_a_network_that_is_mostly_free_after_the_stops_is_tried_then_and_again_in_the_end() -> None:
+    demo = project(db=sleeper(), web=sleeper(), job=sleeper(network_mode="none"))
+    found = [container(demo, name) for name in ("db", "web", "job")]
+    steps = graph.halt(found, discard=True, networks=["demo_default"], release="mostly halt")
+    assert set(steps["try-disconnect:demo_default"].needs) == {"halt:db", "halt:web"}
+    last = {"try-disconnect:demo_default", "discard:db", "discard:web"}
+    assert set(steps["disconnect:demo_default"].needs) == last
 
 
 def test_contradicting_labels_never_make_a_circle() -> None:

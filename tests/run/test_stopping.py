@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from stackwright.run import stopping
-from stackwright.run.pace import Pace
+from stackwright.run.pace import PLACE_SECONDS, PLACES, Pace
 from stackwright.run.stopping import drops
 
 PROGRAMS = {
@@ -64,6 +65,65 @@ def test_nobody_is_suspected_while_the_engine_ends_others(under_way: int, ends: 
         return time.monotonic() - begun
 
     assert asyncio.run(wait()) >= at_least
+
+
+def test_an_engine_works_on_so_many_stops_at_once() -> None:
+    async def most() -> tuple[int, int]:
+        pace = Pace()
+        seen = ended = 0
+
+        async def one() -> None:
+            nonlocal seen, ended
+            async with pace.stop(in_turn=True):
+                seen = max(seen, pace.under_way)
+                await asyncio.sleep(0.01)
+            ended += 1
+
+        await asyncio.gather(*(one() for _ in range(4 * PLACES)))
+        return seen, ended
+
+    assert asyncio.run(most()) == (PLACES, 4 * PLACES)
+
+
+def test_services_that_end_slowly_keep_no_other_from_being_told() -> None:
+    async def told() -> tuple[int, float]:
+        pace, number = Pace(), 0
+        begun = time.monotonic()
+
+        async def one() -> None:
+            nonlocal number
+            async with pace.stop(in_turn=True):
+                number += 1
+                await asyncio.Event().wait()
+
+        tasks = [asyncio.create_task(one()) for _ in range(2 * PLACES)]
+        await asyncio.sleep(PLACE_SECONDS / 2)
+        at_first = number
+        while number < len(tasks):
+            await asyncio.sleep(0.01)
+        taken = time.monotonic() - begun
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert pace.under_way == 0
+        return at_first, taken
+
+    at_first, taken = asyncio.run(told())
+    assert at_first == PLACES
+    assert taken >= PLACE_SECONDS
+
+
+def test_a_stop_that_fails_gives_its_place_back_once() -> None:
+    async def fail() -> None:
+        pace = Pace()
+        for _ in range(2 * PLACES):
+            with suppress(ZeroDivisionError):
+                async with pace.stop(in_turn=True):
+                    1 / 0  # noqa: B018
+        await asyncio.sleep(PLACE_SECONDS * 1.5)
+        assert pace._places._value == PLACES
+
+    asyncio.run(asyncio.wait_for(fail(), 10))
 
 
 def test_one_that_ends_meanwhile_is_not_looked_at() -> None:

@@ -23,11 +23,15 @@ from stackwright.plan.labels import image_name
 from stackwright.plan.observed import Container, Observed
 
 Kind = Literal[
-    "network", "volume", "image", "converge", "start", "ready", "remove", "halt", "discard", "disconnect"
-]
+    "network", "volume", "image", "converge", "start", "ready", "remove", "halt", "discard",
+    "try-disconnect", "disconnect",
+]  # fmt: skip
 Condition = Literal[
     "service_started", "service_healthy", "service_completed_successfully", "running_or_healthy"
 ]
+
+Release = Literal["halt", "mostly halt", "discard"]
+"""After what an engine lets go of a container's networks: its stop; that, but now and then a moment later; its removal."""
 
 
 class Step(Struct, frozen=True):
@@ -294,12 +298,16 @@ def dependencies(container: Container) -> list[str]:
 
 
 def halt(
-    containers: Iterable[Container], *, discard: bool, networks: Iterable[str] = (), held: bool = False
+    containers: Iterable[Container],
+    *,
+    discard: bool,
+    networks: Iterable[str] = (),
+    release: Release = "halt",
 ) -> Graph:
     """Stop containers (and remove them with `discard`): a service stops after everything that needs it has.
 
-    Removing goes on beside the next stops. `networks` go as soon as nothing that runs is connected to them; with
-    `held`, as soon as nothing at all is (some engines count stopped containers, for a moment or for good).
+    Removing goes on beside the next stops. `networks` go as soon as the engine has let go of them. Where that is
+    mostly so after the stops, it is tried then, and once more in the end.
     """
     by_service: dict[str, list[Container]] = {}
     for one in containers:
@@ -321,12 +329,16 @@ def halt(
         add("halt", name, (f"halt:{other}" for other in sorted(dependents[name])), members)
         if discard:
             add("discard", name, (f"halt:{name}",), members)
-    last = "discard" if held else "halt"
     for network in networks:
         users = [
             name for name, members in by_service.items() if any(network in one.networks for one in members)
         ]
-        add("disconnect", network, (f"{last}:{name}" for name in users))
+        halts, discards = ([f"{kind}:{name}" for name in users] for kind in ("halt", "discard"))
+        if release == "mostly halt":
+            add("try-disconnect", network, halts)
+            add("disconnect", network, (f"try-disconnect:{network}", *discards))
+        else:
+            add("disconnect", network, halts if release == "halt" else discards)
     return steps
 
 

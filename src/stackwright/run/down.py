@@ -16,6 +16,8 @@ from stackwright.run.executor import execute, together
 from stackwright.run.session import Session
 from stackwright.run.session import containers as list_containers
 
+_RELEASES: dict[str, graphs.Release] = {"embedded": "halt", "docker": "mostly halt"}
+
 
 async def end(
     session: Session,
@@ -35,19 +37,25 @@ async def end(
     async def discard_(container: Container) -> None:
         await containers.remove(session, container, volumes=volumes)
 
+    tried: dict[str, bool] = {}
+    """Whether a network was gone after the first try."""
+
     async def perform(step: Step) -> None:
+        network = step.subject
+        if step.kind == "try-disconnect":
+            tried[network] = await resources.remove_network(session, network, last=False)
+            return
         if step.kind == "disconnect":
-            await resources.remove_network(session, step.subject)
+            if not tried.get(network):
+                await resources.remove_network(session, network, first=network not in tried)
             return
         do = halt if step.kind == "halt" else discard_
         await together([partial(do, container) for container in step.containers])
 
-    held = (
-        session.engine.kind != "embedded"
-    )  # Docker lets go of a network a moment after the stop, Podman never
-    await execute(
-        graphs.halt(found, discard=discard, networks=networks, held=held), perform, limit=session.parallel
+    graph = graphs.halt(
+        found, discard=discard, networks=networks, release=_RELEASES.get(session.engine.kind, "discard")
     )
+    await execute(graph, perform, limit=session.parallel)
 
 
 async def pre_stop(session: Session, container: Container) -> None:

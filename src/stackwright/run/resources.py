@@ -50,22 +50,29 @@ async def create_volume(session: Session, key: str) -> None:
     session.emit(Progress(subject, "Created", "done"))
 
 
-async def remove_network(session: Session, name: str) -> None:
-    """Remove a network; one that others still use stays, with a warning."""
+async def remove_network(session: Session, name: str, *, first: bool = True, last: bool = True) -> bool:
+    """Remove a network, and return whether it is gone; one that others still use stays, with a warning.
+
+    Where it is tried twice, only the `first` try says that it begins, and only the `last` what is in the way.
+    """
     from stackwright.engine.errors import ApiError
 
     subject = f"Network {name}"
-    session.emit(Progress(subject, "Removing"))
+    if first:
+        session.emit(Progress(subject, "Removing"))
     try:
         await session.engine.remove_network(name)
     except NotFound:
         pass
     except ApiError as error:
+        if not last:
+            return False
         if "active endpoints" not in error.message and error.status not in (403, 409):
             raise
         session.emit(Progress(subject, "Resource is still in use", "warning"))
-        return
+        return False
     session.emit(Progress(subject, "Removed", "done"))
+    return True
 
 
 async def remove_volume(session: Session, name: str) -> None:

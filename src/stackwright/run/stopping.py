@@ -62,20 +62,27 @@ async def _patiently(
     if session.engine.kind == "podman":
         await _looked_at_before(session, container, name, request, timeout)
         return
+    async with session.stops.stop(in_turn=session.engine.kind == "docker"):
+        await _watched(session, container, name, request, timeout)
+
+
+async def _watched(
+    session: Session, container: str, name: str, request: Request, timeout: int | None
+) -> None:
     begun = time.monotonic()
     task = asyncio.ensure_future(request(timeout))
-    session.stops.begin()
     try:
         if timeout is not None and timeout <= LOOK:
             await task
             return
+        inspected = None
         if await _still_runs(session, task, begun, LOOK):
-            await _hurry(session, container, name, task, begun, timeout)
+            inspected = await _hurry(session, container, name, task, begun, timeout)
         await task
-        if time.monotonic() - begun > WORTH_A_WORD:
-            await _killed_in_the_end(session, container, name, time.monotonic() - begun)
+        waited = time.monotonic() - begun
+        if waited > WORTH_A_WORD and (inspected is None or waited > _grace(inspected, timeout)):
+            await _killed_in_the_end(session, container, name, waited)
     finally:
-        session.stops.end()
         task.cancel()
 
 
@@ -106,12 +113,13 @@ async def _looked_at_before(
 
 async def _hurry(
     session: Session, container: str, name: str, task: asyncio.Future[None], begun: float, timeout: int | None
-) -> None:
+) -> JSON | None:
+    """End one that cannot hear at once. What the engine says about the container, where it does."""
     try:
         inspected = await session.engine.inspect_container(container)
         deaf = await is_deaf(session, inspected, lambda: _still_runs(session, task, begun, LOOK_INSIDE))
     except EngineError:
-        return  # gone already, or being removed: what the request says counts
+        return None  # gone already, or being removed: what the request says counts
     if deaf is None:
         done, _ = await asyncio.wait({task}, timeout=SLOW)
         if not done and _shell_without_exec(inspected):
@@ -121,22 +129,25 @@ async def _hurry(
                     f"which passes no signals on. Mend: {_mend(inspected)}"
                 )
             )
-        return
-    if not deaf or task.done():
-        return
-    _say_deaf(session, name, inspected, timeout)
-    with suppress(ApiError):
-        await session.engine.kill_container(container)
+    elif deaf and not task.done():
+        _say_deaf(session, name, inspected, timeout)
+        with suppress(ApiError):
+            await session.engine.kill_container(container)
+    return inspected
 
 
 def _say_deaf(session: Session, name: str, inspected: JSON, timeout: int | None) -> None:
-    grace = timeout if timeout is not None else inspected["Config"].get("StopTimeout") or GRACE
     session.emit(
         Note(
             f"{name}: its first process does not listen to {_signal(inspected)}, so it was killed at once, not after "
-            f"{grace} s. Mend: {_mend(inspected)}"
+            f"{_grace(inspected, timeout)} s. Mend: {_mend(inspected)}"
         )
     )
+
+
+def _grace(inspected: JSON, timeout: int | None) -> int:
+    """Seconds after which the engine kills."""
+    return timeout if timeout is not None else inspected["Config"].get("StopTimeout") or GRACE
 
 
 async def _at_once() -> bool:

@@ -91,6 +91,38 @@ def test_nothing_of_one_command_is_left_for_the_next(served: Served) -> None:
     assert "ONLY" not in told(served.ask("tell"))["environ"]
 
 
+@pytest.mark.skipif(
+    tuple(map(int, os.uname().release.split(".")[:2])) < (5, 14), reason="the kernel cannot populate pages"
+)
+def test_a_worker_forked_ahead_shares_no_page_that_it_would_have_to_copy(
+    place: Served, tmp_path: Path
+) -> None:
+    process = serve(place, tmp_path / "source.py")
+    try:
+        spare = int(until(lambda: spare_of(process.pid)))
+        until(lambda: shared_pages(spare) < 0.1)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def shared_pages(pid: int) -> float:
+    """Which part of the memory that a process may write to it still shares with others."""
+    shared = owned = 0
+    writable = False
+    for text in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, _, value = text.partition(":")
+        if " rw-p " in text:
+            writable = "[stack]" not in text
+        elif " " in name:
+            writable = False
+        elif writable and name in ("Shared_Clean", "Shared_Dirty"):
+            shared += int(value.split()[0])
+        elif writable and name in ("Private_Clean", "Private_Dirty"):
+            owned += int(value.split()[0])
+    return shared / (shared + owned)
+
+
 def test_standard_streams_are_the_clients(served: Served) -> None:
     done = served.ask("copy", input="in and out\n")
     assert (done.stdout, done.stderr) == ("in and out\n", "aside\n")

@@ -56,11 +56,13 @@ def server_of(path: Path) -> int:
 
 
 def end_servers(folder: Path) -> None:
-    """End the fork servers that listen in `folder`."""
-    for path in folder.glob("warm-*.sock"):
-        if pid := server_of(path):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+    """End the fork servers of `folder`, those too that do not listen yet: a command leaves one behind in its last moment."""
+    mine = f"STACKWRIGHT_WARM_DIR={folder}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes()
+            if b"forkserver" in words and mine in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGTERM)
 
 
 @contextmanager

@@ -238,6 +238,7 @@ group.params.append(
 def run(args: list[str]) -> int:
     """Run `args` through click; every failure becomes one message on stderr and an exit code."""
     from stackwright.cli.failures import report
+    from stackwright.cli.main import interrupted
 
     try:
         code = group.main(args, prog_name="stackwright", standalone_mode=False)
@@ -251,5 +252,5 @@ def run(args: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the outermost edge: never a traceback
-        return report(error)
+        return 130 if interrupted(error) else report(error)
     return code if isinstance(code, int) else 0

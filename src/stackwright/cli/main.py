@@ -51,12 +51,21 @@ def main(args: list[str]) -> int:
         if code is not None:
             return code
         code = finish(run(args))
-    except KeyboardInterrupt:  # while modules were still being imported
-        return 130
+    except (KeyboardInterrupt, RuntimeError) as error:  # while modules were still being imported
+        if interrupted(error):
+            return 130
+        raise
     from stackwright.cli.warm.leaving import leave_fork_server
 
     leave_fork_server()
     return code
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: while a class is made, Python before 3.12 says RuntimeError instead (`__set_name__`)."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def finish(code: int) -> int:

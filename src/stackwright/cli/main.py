@@ -1,6 +1,7 @@
 """The `stackwright` command: finds the verb, imports only that verb.
 
-Start-up is a feature: this module imports nothing but what the interpreter has built in. `config` may answer without click
+Start-up is a feature: this module imports nothing but what the interpreter has built in; `__future__` is a file like any
+other, so what every command passes through does without. `config` may answer without click
 altogether: when `stackwright.cli.config` defines
 
     def fast(options: GlobalOptions, args: list[str]) -> int | None
@@ -8,8 +9,6 @@ altogether: when `stackwright.cli.config` defines
 it is called first with the global options and the words after `config`; it returns the exit
 code, or None to let click take over (`--help`, an unusual flag).
 """
-
-from __future__ import annotations
 
 import gc
 import sys
@@ -40,12 +39,10 @@ def run(args: list[str]) -> int:
 
 def main(args: list[str]) -> int:
     """Run one command, by a warm worker if there is one (see `stackwright.cli.warm`), else in this process."""
-    from stackwright.cli.flags import split
     from stackwright.cli.warm.handover import VERBS, hand_over
 
     try:
-        found = split(args)
-        if found is None or args[found[1]] not in VERBS:
+        if _verb(args) not in VERBS:
             return finish(run(args))
         code = hand_over(args)
         if code is not None:
@@ -59,6 +56,16 @@ def main(args: list[str]) -> int:
 
     leave_fork_server()
     return code
+
+
+def _verb(args: list[str]) -> str | None:
+    """The command's name; None where click has to find it."""
+    if args and not args[0].startswith("-"):
+        return args[0]
+    from stackwright.cli.flags import split
+
+    found = split(args)
+    return None if found is None else args[found[1]]
 
 
 def interrupted(error: BaseException | None) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 
+from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import Conflict, NotFound
+from stackwright.model.project import Project
 from stackwright.plan import graph as graphs
 from stackwright.plan import labels
 from stackwright.plan.graph import Step
@@ -27,8 +30,12 @@ async def end(
     timeout: int | None = None,
     volumes: bool = False,
     networks: tuple[str, ...] = (),
+    existing: Awaitable[frozenset[str]] | None = None,
 ) -> None:
-    """Stop containers, and remove them with `discard`, and `networks` then; `timeout` in seconds, None for their own."""
+    """Stop containers, and remove them with `discard`, and `networks` then; `timeout` in seconds, None for their own.
+
+    Of `networks`, those go that are `existing`; None for all of them. It may be awaited any number of times.
+    """
 
     async def halt(container: Container) -> None:
         await pre_stop(session, container)
@@ -40,14 +47,15 @@ async def end(
     tried: dict[str, bool] = {}
     """Whether a network was gone after the first try."""
 
+    async def disconnect(network: str, *, last: bool) -> None:
+        if not tried.get(network):
+            first = network not in tried
+            tried[network] = await resources.remove_network(session, network, first=first, last=last)
+
     async def perform(step: Step) -> None:
-        network = step.subject
-        if step.kind == "try-disconnect":
-            tried[network] = await resources.remove_network(session, network, last=False)
-            return
-        if step.kind == "disconnect":
-            if not tried.get(network):
-                await resources.remove_network(session, network, first=network not in tried)
+        if step.kind in ("try-disconnect", "disconnect"):
+            if existing is None or step.subject in await existing:
+                await disconnect(step.subject, last=step.kind == "disconnect")
             return
         do = halt if step.kind == "halt" else discard_
         await together([partial(do, container) for container in step.containers])
@@ -93,16 +101,28 @@ async def down(
     """
     project = session.project
     filters = labels.project_filter(project.name)
-    async with asyncio.TaskGroup() as group:
-        everything = group.create_task(list_containers(session.engine, project.name))
-        listed = group.create_task(session.engine.list_networks(filters=filters))
-    found = [one for one in everything.result() if _wanted(one, session, services, remove_orphans, known)]
-    networks = () if services else tuple(sorted({one["Name"] for one in listed.result()}))
-    if known and not remove_orphans:
-        mine = {one.name for one in project.networks.values() if not one.external}
-        networks = tuple(name for name in networks if name in mine)
-    await end(session, found, discard=True, timeout=timeout, volumes=True, networks=networks)
-    did = bool(found or networks)
+    # The stops do not wait for it: only once they are done is there a network to be removed.
+    existing = asyncio.create_task(_networks(session.engine, filters))
+    existing.add_done_callback(_looked_at)
+    try:
+        everything = await list_containers(session.engine, project.name)
+        found = [one for one in everything if _wanted(one, session, services, remove_orphans, known)]
+        networks: frozenset[str] = frozenset()
+        if not services:
+            ours = known and not remove_orphans
+            networks = _own_networks(project) if ours else await existing
+        await end(
+            session,
+            found,
+            discard=True,
+            timeout=timeout,
+            volumes=True,
+            networks=tuple(sorted(networks)),
+            existing=existing,
+        )
+        did = bool(found or networks & await existing)
+    finally:
+        existing.cancel()
     if services:
         return did
     if volumes:
@@ -112,6 +132,20 @@ async def down(
     if images:
         did = await _remove_images(session, images) or did
     return did
+
+
+async def _networks(engine: EngineClient, filters: dict[str, list[str]]) -> frozenset[str]:
+    return frozenset(one["Name"] for one in await engine.list_networks(filters=filters))
+
+
+def _own_networks(project: Project) -> frozenset[str]:
+    return frozenset(one.name for one in project.networks.values() if not one.external)
+
+
+def _looked_at(task: asyncio.Task[frozenset[str]]) -> None:
+    """Its failure is of no interest when another one came first."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _wanted(

@@ -5,8 +5,6 @@ read from the environment. A worker is the fork server's child and inherits the 
 module runs in every command: nothing may be imported here that the interpreter has not loaded at its start or built in.
 """
 
-from __future__ import annotations
-
 import _imp
 import os
 import sys
@@ -23,7 +21,7 @@ _INHERITED = (b"Uid", b"Gid", b"Groups", b"Cap", b"NoNewPrivs", b"Seccomp:", b"C
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 
 
-def conditions(environ: Mapping[str, str]) -> str | None:
+def conditions(environ: "Mapping[str, str]") -> str | None:
     """All that must be the same for fork server and client, as one text; None where /proc cannot tell."""
     try:
         with open("/proc/self/status", "rb", 0) as file:  # noqa: PTH123 - pathlib is a millisecond
@@ -43,21 +41,21 @@ def conditions(environ: Mapping[str, str]) -> str | None:
     return "\n".join(lines)
 
 
-def folder(environ: Mapping[str, str]) -> str:
+def folder(environ: "Mapping[str, str]") -> str:
     """Where sockets and locks of this user are: a folder that a reboot empties."""
     if os.geteuid() == 0:
         return "/run/stackwright"
     return f"{environ.get('XDG_RUNTIME_DIR') or f'/tmp/stackwright-{os.geteuid()}'}/stackwright"
 
 
-def socket_path(environ: Mapping[str, str], same: str) -> str:
+def socket_path(environ: "Mapping[str, str]", same: str) -> str:
     """Where the fork server for the conditions `same` listens. Two conditions of one path are told apart by the fork server."""
     # The import system's own hash: zlib and hashlib are files to be loaded first.
     digest = _imp.source_hash(0, same.encode()).hex()
     return f"{environ.get('STACKWRIGHT_WARM_DIR') or folder(environ)}/warm-{digest}.sock"
 
 
-def wanted(environ: Mapping[str, str]) -> bool:
+def wanted(environ: "Mapping[str, str]") -> bool:
     """Whether commands may leave a fork server behind: not where a build server counts what is left."""
     switch = environ.get(SWITCH)
     return switch not in ("0", "false", "no") if switch else not environ.get("CI")

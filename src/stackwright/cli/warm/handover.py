@@ -4,8 +4,6 @@ Every command passes through here, so nothing slow is imported: `_socket` and `_
 `signal`, whose Python halves (enumerations) would take a quarter of the whole hand-over.
 """
 
-from __future__ import annotations
-
 import _signal  # type: ignore[import-not-found]
 import _socket
 import os

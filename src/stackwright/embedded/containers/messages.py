@@ -20,6 +20,7 @@ Start of a container, on a socket pair made by the engine for this start (the *c
     monitor → engine    STARTED {pid, ports, started_at, warnings} + [pidfd of init]
                         or, at any point, FAILED {stage, code, errno, message}
     monitor → engine    EXITED {status} once init ended; exit.json is on disk before it is sent
+    monitor → engine    CLEANED once the control group is gone, too; nothing follows
 
 After STARTED the channel is a control connection like any made to monitor.sock:
 
@@ -41,6 +42,7 @@ GO = "go"
 STARTED = "started"
 FAILED = "failed"
 EXITED = "exited"
+CLEANED = "cleaned"
 
 HELLO = "hello"
 RESIZE = "resize"

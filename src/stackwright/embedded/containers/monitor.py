@@ -364,12 +364,15 @@ class Monitor:
         self.loop.unregister(self.listener.fileno())
         self.listener.close()
         self.guests.close()
-        self.group.remove()
         state.write_exit(self.spec.directory, status)
-        goodbye = wire.message(messages.EXITED, **status)
-        for client in self.control:
-            client.send(goodbye)
+        self._tell_control(wire.message(messages.EXITED, **status))
+        self.group.remove()
+        self._tell_control(wire.message(messages.CLEANED))
         close_all_when_sent(self.loop, [*self.control, *self.streams.take_clients()])
+
+    def _tell_control(self, message: bytes) -> None:
+        for client in list(self.control):
+            client.send(message)
 
 
 def close_all_when_sent(loop: Loop, clients: list[Client]) -> None:

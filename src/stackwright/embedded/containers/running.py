@@ -94,8 +94,19 @@ class Running(Watched[ExitStatus]):
             status = exit_status(vars(message)) if message is not None else await self._unobserved()
             if not self._ended.done():
                 self._ended.set_result(status)
+            if message is not None:
+                await self._see_it_cleaned()
         finally:
             self._let_go()
+
+    async def cleaned(self) -> None:
+        """Until nothing of the run is left in the kernel, or watching was stopped; some ms after `wait`."""
+        await asyncio.wait({self._task})
+
+    async def _see_it_cleaned(self) -> None:
+        last = await self._channel.message()
+        if last is None or last.op != messages.CLEANED:  # the monitor was killed in between
+            await asyncio.to_thread(self._group.remove)
 
     async def _unobserved(self) -> ExitStatus:
         return await asyncio.to_thread(clean_up_unobserved, self.spec, self._group, self.started_at)

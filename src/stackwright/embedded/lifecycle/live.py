@@ -13,7 +13,7 @@ from stackwright.embedded.lifecycle.waits import Waiters
 class Run:
     """One run of a container, from exec to its end.
 
-    `over` is set when the record says so; `cleaned` when networks and rules are given back as well.
+    `over` is set when the record says so; `cleaned` when networks, rules and control groups are given back as well.
     """
 
     running: Running

@@ -229,7 +229,6 @@ class Manager:
     async def _stop(self, container: Container, timeout: int | None, signal_name: str) -> None:
         number = parse_signal(signal_name) if signal_name else stop_signal(container)
         container.stopped_by_user = True
-        self._services.containers.save(container)
         live = self._supervisor.live(container)
         if container.status == Status.RESTARTING:
             live.cancel_restart()
@@ -242,6 +241,7 @@ class Manager:
             timeout = DEFAULT_STOP_TIMEOUT if configured is None else configured
         running = self._running(container)
         await _send(running, number)
+        self._services.containers.save(container)  # while the process ends
         self._supervisor.tell(container, "kill", {"signal": str(int(number))})
         if container.status == Status.PAUSED:
             await self._thaw(container, running)
@@ -282,11 +282,11 @@ class Manager:
         own = [m.name for m in container.mounts if volumes and m.anonymous and m.name]
         with suppress(DiskFull):  # what makes room is not refused
             services.volumes.settle(own, pending=True)
+        # One commit decides: a folder that belongs to no container goes at the engine's next start.
+        services.containers.remove(container)
         container.status = Status.REMOVING
-        services.containers.save(container)
         self._files.remove(container.id)
         self._launcher.forget(container.id)
-        services.containers.remove(container)
         await services.frozen.collect()
         for name in own:
             await self._remove_volume(name)

@@ -131,6 +131,7 @@ class Supervisor:
             log.error("the network of %s could not be given back: %s", container.name, error.message)
         self._tell_volumes(container, "unmount")
         if run:
+            await run.running.cleaned()
             run.cleaned.set()
             if live.run is run:
                 live.run = None

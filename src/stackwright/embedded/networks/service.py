@@ -45,6 +45,9 @@ from stackwright.embedded.state import Database
 
 log = logging.getLogger(__name__)
 
+BREATH = 0.02
+"""Seconds before a removed network's devices go: whoever removed it mostly has other requests, which would wait for that."""
+
 
 class NetworkService:
     """All networks of one engine (one state directory). Raises the errors of `embedded.errors`."""
@@ -181,6 +184,7 @@ class NetworkService:
         return network
 
     async def _depart(self, network: Network) -> None:
+        await asyncio.sleep(BREATH)
         try:
             await asyncio.to_thread(self._wiring.remove_bridges, [network])
             self._rules.dismiss(network)

@@ -7,6 +7,10 @@ same table, so both readers agree.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stackwright.cli.opening import Reached
+
 
 class GlobalOptions:
     """What the user said before the command's name; the same names as `docker compose`."""
@@ -30,6 +34,7 @@ class GlobalOptions:
         "progress",
         "project_directory",
         "project_name",
+        "reached",
         "verbose",
     )
 
@@ -53,6 +58,8 @@ class GlobalOptions:
         self.lock_timeout: str | None = None
         self.verbose: bool = False
         self.engine_health: bool = False
+        self.reached: Reached | None = None
+        """No flag: the engine that they name, asked ahead."""
 
 
 class Flag:

@@ -34,10 +34,10 @@ _BY_SUFFIX = {
 @click.pass_obj
 def graph(options: GlobalOptions, format_: str | None, output: Path | None) -> int:
     """Draw services, dependencies with their conditions, networks, ports and volumes."""
-    from stackwright.cli.opening import load_project
+    from stackwright.cli.opening import read_project
 
     chosen = format_ or (_BY_SUFFIX.get(output.suffix, "text") if output else "text")
-    picture = FORMATS[chosen](graph_of(load_project(options)))
+    picture = FORMATS[chosen](graph_of(read_project(options)))
     if output is None:
         sys.stdout.write(picture)
     else:

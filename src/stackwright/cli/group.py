@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stackwright import __version__
-from stackwright.cli.flags import FLAGS, Flag, GlobalOptions
+from stackwright.cli.flags import FLAGS, Flag, GlobalOptions, split
 
 # verb -> (module:attribute, one line for --help). The line is here so that `--help` imports no verb.
 VERBS: dict[str, tuple[str, str]] = {
@@ -154,6 +154,17 @@ class LazyGroup(click.Group):
 
     _adapted: set[str] = set()  # noqa: RUF012 - one group, one set
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the global flags; twenty of them take click longer than a quick verb its work, so `split` reads what it can."""
+        found = split(args)
+        if found is None or found[0].environment is not None:
+            return super().parse_args(ctx, args)
+        ctx.obj, index = found
+        return super().parse_args(ctx, args[index:])
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return super().get_params(ctx) if ctx.obj is None else []
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
@@ -203,6 +214,8 @@ def _option(flag: Flag) -> click.Option:
 
 
 def _callback(**values: object) -> None:
+    if not values:  # read already
+        return
     options = GlobalOptions()
     for flag in FLAGS:
         value = values[flag.names[-1].lstrip("-").replace("-", "_")]

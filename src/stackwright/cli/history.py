@@ -12,7 +12,7 @@ from msgspec import Struct
 from stackwright.cli import waterfall
 from stackwright.cli.flags import GlobalOptions
 from stackwright.cli.live import screen
-from stackwright.cli.opening import load_or_name
+from stackwright.cli.opening import load_or_name, read_project
 from stackwright.cli.runlog import Run, recall
 from stackwright.cli.tables import ago, write_table
 
@@ -62,7 +62,7 @@ def timeline(options: GlobalOptions, run: int | None, last: int, as_json: bool) 
 
     RUN shows where the time of one went: 1 is the newest.
     """
-    project, _ = load_or_name(options)
+    project, _ = load_or_name(options, load=read_project)
     runs = recall(project.directory, project.name)
     if run is not None and run > len(runs):
         raise click.ClickException(

@@ -7,15 +7,17 @@ import os
 import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import click
 
 from stackwright.cli.flags import GlobalOptions
 from stackwright.cli.progress import Printer, printer
-from stackwright.engine.discover import choose, connect
+from stackwright.engine.client import EngineClient
+from stackwright.engine.discover import Choice, choose, connect
+from stackwright.engine.errors import EngineError
 from stackwright.model.errors import ModelErrors
 from stackwright.model.project import Project
 from stackwright.plan.labels import service_named
@@ -23,11 +25,33 @@ from stackwright.run.events import Note, Sink
 from stackwright.run.session import ImageSource, Session
 
 
-def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Project:
-    """The project that the global flags name. Naming a service switches its profiles on.
+class Reached(NamedTuple):
+    """The engine that the flags name, and a client that may have asked it already."""
 
-    Raises `ModelErrors`.
+    choice: Choice
+    client: EngineClient
+
+
+def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Project:
+    """The project that the global flags name, for a session that follows: the engine is asked ahead, and answers meanwhile.
+
+    Naming a service switches its profiles on. Raises `ModelErrors`.
     """
+    with suppress(EngineError):  # what is wrong with it is said when it is needed
+        choice = choose(options.engine, context=options.context)
+        options.reached = Reached(choice, choice.client())
+        options.reached.client.ask_ahead()
+    try:
+        return read_project(options, services)
+    except BaseException:
+        if options.reached is not None:
+            options.reached.client.close()
+            options.reached = None
+        raise
+
+
+def read_project(options: GlobalOptions, services: Sequence[str] = ()) -> Project:
+    """The project that the global flags name. Raises `ModelErrors`."""
     from stackwright.model.load import load
 
     def read(profiles: list[str]) -> Project:
@@ -48,14 +72,18 @@ def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Projec
     return project
 
 
-def load_or_name(options: GlobalOptions, services: Sequence[str] = ()) -> tuple[Project, bool]:
+def load_or_name(
+    options: GlobalOptions,
+    services: Sequence[str] = (),
+    load: Callable[[GlobalOptions, Sequence[str]], Project] = load_project,
+) -> tuple[Project, bool]:
     """The project; with a project name and no usable Compose file an empty one of that name, and False.
 
     What runs carries the name, so looking at it or ending it must not need the files.
     """
     name = options.project_name or os.environ.get("COMPOSE_PROJECT_NAME", "")
     try:
-        return load_project(options, services), True
+        return load(options, services), True
     except ModelErrors:
         if name and not options.files:
             return Project(name=name, working_dir=_here()), False
@@ -79,13 +107,14 @@ async def session(
 
     `announce` says which engine `auto` chose, and why. `change` holds the project's lock.
     """
-    choice = choose(options.engine, context=options.context)
+    reached, options.reached = options.reached, None
+    choice = reached.choice if reached else choose(options.engine, context=options.context)
     environ = {**project.environment} or dict(os.environ)
     _apply(options, environ)
     progress = options.progress if options.progress != "auto" else environ.get("COMPOSE_PROGRESS") or "auto"
     shown = "quiet" if quiet and not options.dry_run else progress
     with printer(shown, options.ansi, partial(service_named, project)) as show:
-        client = await connect(choice)
+        client = await connect(choice, client=reached.client if reached else None)
         emit: Sink = show
         if options.dry_run:
             from stackwright.cli.dry import announced

@@ -48,6 +48,10 @@ class EngineClient(ImageCalls):
         self.absence = asyncio.Lock()
         """Held by who waits for the engine's return."""
 
+    def ask_ahead(self) -> None:
+        """Let the engine answer what `connect` will ask while the caller does something else. Needs no event loop."""
+        self.transport.ask_ahead("/_ping")
+
     async def connect(self, timeout: float | None = None) -> Self:
         """Ping the engine and choose the API version; `timeout` in seconds, None for what suits the address.
 

@@ -83,6 +83,21 @@ def _hint(address: Address) -> str:
     return "is the engine running there, and does it listen on that port?"
 
 
+def knock(address: Address, request: bytes) -> socket.socket | None:
+    """A connection that a short request has been sent on, made without an event loop; None where that takes time or fails."""
+    if address.scheme != "unix":
+        return None
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.setblocking(False)
+        sock.connect(address.path)
+        sock.sendall(request)
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
 async def wrap(
     *, unix: str = "", sock: socket.socket | None = None, host: str = "", port: int = 0
 ) -> Connection:

@@ -124,12 +124,14 @@ def _docker_socket(environ: Mapping[str, str]) -> str:
     return DOCKER_SOCKETS[0]
 
 
-async def connect(choice: Choice, environ: Mapping[str, str] = os.environ) -> EngineClient:
+async def connect(
+    choice: Choice, environ: Mapping[str, str] = os.environ, client: EngineClient | None = None
+) -> EngineClient:
     """A connected client for the choice; starts the engine if that is ours to do and it does not answer.
 
-    Raises `EngineUnavailable` or `EngineStartFailed`.
+    `client`: the choice's own, if it has asked ahead. Raises `EngineUnavailable` or `EngineStartFailed`.
     """
-    client = choice.client()
+    client = client or choice.client()
 
     async def start() -> None:
         if choice.kind == "podman":

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from stackwright.engine.address import Address
-from stackwright.engine.connection import Connection, dial
+from stackwright.engine.connection import Connection, dial, knock, wrap
 from stackwright.engine.errors import EngineGone, ProtocolError, from_status
 
 CHUNK = 1 << 16
@@ -165,6 +166,23 @@ class Transport:
         self.prefix = ""
         self._idle: list[Connection] = []
         self._closed = False
+        self._ahead: tuple[str, socket.socket] | None = None
+
+    def ask_ahead(self, path: str) -> None:
+        """Send GET `path` before there is an event loop; the first request for it finds its answer on the way.
+
+        For what is not worth waiting for: where nobody answers at once, nothing has happened.
+        """
+        sock = knock(self.address, self._start("GET", path, {}, None))
+        self._ahead = (path, sock) if sock else None
+
+    async def _asked_ahead(self, method: str, target: str) -> Connection | None:
+        if self._ahead is None or (method, target) != ("GET", self._ahead[0]):
+            return None
+        (_, sock), self._ahead = self._ahead, None
+        connection = await wrap(sock=sock)
+        connection.used = True  # asked again, should the engine have gone meanwhile
+        return connection
 
     async def _take(self) -> Connection:
         while self._idle:
@@ -185,6 +203,9 @@ class Transport:
     def close(self) -> None:
         """Close what is idle; connections in use close when their answer is done."""
         self._closed = True
+        if self._ahead is not None:
+            self._ahead[1].close()
+            self._ahead = None
         while self._idle:
             self._idle.pop().close()
 
@@ -240,8 +261,10 @@ class Transport:
     ) -> Response:
         target = self.prefix + quote(path, safe="/:@") + encode_query(query)
         while True:
-            connection = await self._take()
-            connection.writer.write(self._start(method, target, headers, body))
+            connection = await self._asked_ahead(method, target)
+            if connection is None:
+                connection = await self._take()
+                connection.writer.write(self._start(method, target, headers, body))
             try:
                 if body is None or isinstance(body, bytes):
                     return Response(self, connection, *await self._head(connection))

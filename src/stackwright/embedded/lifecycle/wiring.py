@@ -121,7 +121,7 @@ class Wiring:
         """After the container ended (or failed to start): rules, addresses and names are given back."""
         await self._networks.unpublish(container.id)
         for endpoint in self._networks.endpoints(container_id=container.id):
-            await self._networks.release(endpoint)
+            await self._networks.release(endpoint, ended=True)
             network = self._networks.get(endpoint.network_id)
             self._tell("disconnect", network, container)
 

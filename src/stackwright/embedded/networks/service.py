@@ -27,6 +27,7 @@ from stackwright.embedded.networks import definition, host, render
 from stackwright.embedded.networks.addressing import Addressing
 from stackwright.embedded.networks.adoption import adopt_endpoints, forget_ended
 from stackwright.embedded.networks.conntrack import forget_datagrams
+from stackwright.embedded.networks.directory import Directory
 from stackwright.embedded.networks.ipam import parse as parse_plan
 from stackwright.embedded.networks.names import NameTables
 from stackwright.embedded.networks.netlink import NetlinkError
@@ -56,6 +57,7 @@ class NetworkService:
         """`root`: folder for the DNS tables (`<state dir>/networks`); `instance`: six hex digits of this engine."""
         self._store = Store(database)
         self._tables = NameTables(root)
+        self._directory = Directory(self._store, self._tables)
         self._wiring = Wiring()
         self._addressing = Addressing(self._store, self._wiring.routed_elsewhere)
         self._rules = HostRules(instance)
@@ -96,14 +98,15 @@ class NetworkService:
             if network.id in used:
                 self._wiring.create_bridge(network)
                 adopt_endpoints(network, running, self._store, self._wiring)
-                self._write_names(network)
+                self._directory.publish(network)
         for container_id in running:
-            self._write_places(container_id)
+            self._directory.place(container_id)
         self._rules.make((n for n in networks if n.id in used), self._all_ports())
 
     async def close(self, *, keep_devices: bool) -> None:
         """Engine's end. `keep_devices=False` (nothing runs): remove every device and rule of ours."""
         await self._departures()
+        self._directory.settle()
         if not keep_devices:
             bridges = [n for n in self._store.networks.values() if n.driver == "bridge"]
             await asyncio.to_thread(self._wiring.remove_bridges, bridges)
@@ -178,6 +181,7 @@ class NetworkService:
                 f"error while removing network: network {network.name} id {network.id} has active endpoints"
             )
         self._store.leave(network)
+        self._directory.leave(network.id)
         self._leaving[network.id] = asyncio.create_task(
             self._depart(network), name=f"remove {network.bridge}"
         )
@@ -188,7 +192,7 @@ class NetworkService:
         try:
             await asyncio.to_thread(self._wiring.remove_bridges, [network])
             self._rules.dismiss(network)
-            self._tables.remove_network(network.id)
+            self._directory.drop(network.id)
             self._store.drop_network(network.id)
             self._addressing.forget(network.id)
         except OSError as error:
@@ -239,23 +243,22 @@ class NetworkService:
             network = self._make_bridge(network)
             endpoint = self._addressing.with_addresses(endpoint, network, ipv4, ipv6, mac)
         self._store.put_endpoint(endpoint)
-        self._write_names(network)
-        self._write_places(container_id)
+        self._directory.publish(network)
+        self._directory.place(container_id)
         return endpoint
 
-    async def release(self, endpoint: Endpoint) -> None:
-        """Give the addresses back and withdraw the names; safe to call twice."""
+    async def release(self, endpoint: Endpoint, *, ended: bool = False) -> None:
+        """Give the addresses back and withdraw the names; safe to call twice.
+
+        `ended`: its container has, so that nobody minds if the names are found a moment longer.
+        """
         if endpoint.id not in self._store.endpoints:
             return
         self._store.drop_endpoint(endpoint.id)
         self._addressing.remember(endpoint)
-        network = self._store.networks.get(endpoint.network_id)
-        if network:
-            self._write_names(network)
-        if self._store.of_container(endpoint.container_id):
-            self._write_places(endpoint.container_id)
-        else:
-            self._tables.remove_container(endpoint.container_id)
+        self._directory.withdraw(endpoint)
+        if not ended:
+            self._directory.settle()
 
     async def attach(
         self, endpoint: Endpoint, sandbox: Sandbox, ifname: str, default_route: bool
@@ -377,12 +380,3 @@ class NetworkService:
     def _all_ports(self) -> Iterator[PublishedPort]:
         for ports in self._store.ports.values():
             yield from ports
-
-    def _write_names(self, network: Network) -> None:
-        if network.resolves_names:
-            self._tables.write_network(network, self._store.in_network(network.id))
-
-    def _write_places(self, container_id: str) -> None:
-        endpoints = self._store.of_container(container_id)
-        places = [(self._store.networks[e.network_id], e) for e in endpoints]
-        self._tables.write_container(container_id, places)

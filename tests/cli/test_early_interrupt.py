@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import pytest
 
+from stackwright import handover
 from stackwright.cli import failures, group, main
 
 
@@ -27,10 +28,10 @@ def fail(*_: object, **__: object) -> NoReturn:
 
 def test_while_the_program_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main, "run", make_class)
-    assert main.main(["version"]) == 130
+    assert handover.main(["version"]) == 130
     monkeypatch.setattr(main, "run", fail)
     with pytest.raises(RuntimeError, match="as planned"):
-        main.main(["version"])
+        handover.main(["version"])
 
 
 def test_while_a_verb_imports_what_it_needs(

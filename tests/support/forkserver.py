@@ -137,12 +137,12 @@ def _surroundings(words: list[str]) -> dict[str, object]:
 def main() -> int:
     """Serve or ask."""
     if sys.argv[1] == "ask":
-        from stackwright.cli.warm.handover import hand_over
+        from stackwright.handover import hand_over
 
         code = hand_over(sys.argv[2:])
         return DECLINED if code is None else code
     from stackwright.cli.warm import forkserver
-    from stackwright.cli.warm.conditions import conditions, socket_path
+    from stackwright.conditions import conditions, socket_path
 
     stand_in = types.ModuleType("stackwright_of_this_test")
     stand_in.__file__ = sys.argv[2]

@@ -251,7 +251,7 @@ group.params.append(
 def run(args: list[str]) -> int:
     """Run `args` through click; every failure becomes one message on stderr and an exit code."""
     from stackwright.cli.failures import report
-    from stackwright.cli.main import interrupted
+    from stackwright.handover import interrupted
 
     try:
         code = group.main(args, prog_name="stackwright", standalone_mode=False)

@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from stackwright.cli.warm.conditions import folder
 from stackwright.cli.warm.whose import command_pid
+from stackwright.conditions import folder
 from stackwright.run.errors import RunError
 from stackwright.run.events import Note, Sink
 

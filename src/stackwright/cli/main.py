@@ -1,7 +1,6 @@
-"""The `stackwright` command: finds the verb, imports only that verb.
+"""Runs a command in this process: finds the verb, imports only that verb.
 
-Start-up is a feature: this module imports nothing but what the interpreter has built in; `__future__` is a file like any
-other, so what every command passes through does without. `config` may answer without click
+Start-up is a feature: this module imports nothing but what the interpreter has built in. `config` may answer without click
 altogether: when `stackwright.cli.config` defines
 
     def fast(options: GlobalOptions, args: list[str]) -> int | None
@@ -37,44 +36,6 @@ def run(args: list[str]) -> int:
     return run_by_click(args)
 
 
-def main(args: list[str]) -> int:
-    """Run one command, by a warm worker if there is one (see `stackwright.cli.warm`), else in this process."""
-    from stackwright.cli.warm.handover import VERBS, hand_over
-
-    try:
-        if _verb(args) not in VERBS:
-            return finish(run(args))
-        code = hand_over(args)
-        if code is not None:
-            return code
-        code = finish(run(args))
-    except (KeyboardInterrupt, RuntimeError) as error:  # while modules were still being imported
-        if interrupted(error):
-            return 130
-        raise
-    from stackwright.cli.warm.leaving import leave_fork_server
-
-    leave_fork_server()
-    return code
-
-
-def _verb(args: list[str]) -> str | None:
-    """The command's name; None where click has to find it."""
-    if args and not args[0].startswith("-"):
-        return args[0]
-    from stackwright.cli.flags import split
-
-    found = split(args)
-    return None if found is None else args[found[1]]
-
-
-def interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error: while a class is made, Python before 3.12 says RuntimeError instead (`__set_name__`)."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__
-    return error is not None
-
-
 def finish(code: int) -> int:
     """Write out what has been printed; the exit code, which is another one when that fails."""
     try:
@@ -88,16 +49,7 @@ def finish(code: int) -> int:
     return code
 
 
-def entry() -> None:
-    """The command itself: one run, then the end of the process.
-
-    The interpreter's tidying up at its exit takes longer than the whole work of a quick verb, and frees nothing that
-    the kernel does not free. Nothing of ours waits for it: no `atexit`, no thread outlives its verb.
-    """
-    from os import _exit
-
-    _exit(main(sys.argv[1:]))
-
-
 if __name__ == "__main__":
+    from stackwright.handover import entry
+
     entry()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from functools import partial
 
-from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import Conflict, NotFound
 from stackwright.model.project import Project
 from stackwright.plan import graph as graphs
@@ -30,12 +27,8 @@ async def end(
     timeout: int | None = None,
     volumes: bool = False,
     networks: tuple[str, ...] = (),
-    existing: Awaitable[frozenset[str]] | None = None,
 ) -> None:
-    """Stop containers, and remove them with `discard`, and `networks` then; `timeout` in seconds, None for their own.
-
-    Of `networks`, those go that are `existing`; None for all of them. It may be awaited any number of times.
-    """
+    """Stop containers, and remove them with `discard`, and `networks` then; `timeout` in seconds, None for their own."""
 
     async def halt(container: Container) -> None:
         await pre_stop(session, container)
@@ -54,8 +47,7 @@ async def end(
 
     async def perform(step: Step) -> None:
         if step.kind in ("try-disconnect", "disconnect"):
-            if existing is None or step.subject in await existing:
-                await disconnect(step.subject, last=step.kind == "disconnect")
+            await disconnect(step.subject, last=step.kind == "disconnect")
             return
         do = halt if step.kind == "halt" else discard_
         await together([partial(do, container) for container in step.containers])
@@ -101,28 +93,19 @@ async def down(
     """
     project = session.project
     filters = labels.project_filter(project.name)
-    # The stops do not wait for it: only once they are done is there a network to be removed.
-    existing = asyncio.create_task(_networks(session.engine, filters))
-    existing.add_done_callback(_looked_at)
-    try:
-        everything = await list_containers(session.engine, project.name)
-        found = [one for one in everything if _wanted(one, session, services, remove_orphans, known)]
-        networks: frozenset[str] = frozenset()
-        if not services:
-            ours = known and not remove_orphans
-            networks = _own_networks(project) if ours else await existing
-        await end(
-            session,
-            found,
-            discard=True,
-            timeout=timeout,
-            volumes=True,
-            networks=tuple(sorted(networks)),
-            existing=existing,
-        )
-        did = bool(found or networks & await existing)
-    finally:
-        existing.cancel()
+    everything = await list_containers(session.engine, project.name)
+    found = [one for one in everything if _wanted(one, session, services, remove_orphans, known)]
+    networks: frozenset[str] = frozenset()
+    if not services:
+        own = _own_networks(project) if known and not remove_orphans else None
+        if own is None or own - _in_use(found):
+            listed = await session.engine.list_networks(filters=filters)
+            there = frozenset(one["Name"] for one in listed)
+            networks = there if own is None else there & own
+        else:
+            networks = own
+    await end(session, found, discard=True, timeout=timeout, volumes=True, networks=tuple(sorted(networks)))
+    did = bool(found or networks)
     if services:
         return did
     if volumes:
@@ -134,18 +117,13 @@ async def down(
     return did
 
 
-async def _networks(engine: EngineClient, filters: dict[str, list[str]]) -> frozenset[str]:
-    return frozenset(one["Name"] for one in await engine.list_networks(filters=filters))
-
-
 def _own_networks(project: Project) -> frozenset[str]:
     return frozenset(one.name for one in project.networks.values() if not one.external)
 
 
-def _looked_at(task: asyncio.Task[frozenset[str]]) -> None:
-    """Its failure is of no interest when another one came first."""
-    if not task.cancelled():
-        task.exception()
+def _in_use(found: list[Container]) -> set[str]:
+    """Networks that are there for certain: whoever runs in one keeps it."""
+    return {name for one in found if one.state == "running" for name in one.networks}
 
 
 def _wanted(

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stackwright.cli.group import VERBS
-from stackwright.cli.warm.handover import VERBS as WARM
+from stackwright.handover import VERBS as WARM
 
 SHOW = """
 import json, sys

@@ -23,12 +23,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
 
+from stackwright import handover
 from stackwright.cli.group import VERBS
 from stackwright.cli.main import finish, run
-from stackwright.cli.warm import handover, worker
-from stackwright.cli.warm.conditions import conditions, socket_path
+from stackwright.cli.warm import worker
 from stackwright.cli.warm.sources import LOOK_SECONDS, Sources
 from stackwright.cli.warm.spare import Spare
+from stackwright.conditions import conditions, socket_path
 from stackwright.model.load import load
 
 IDLE_SECONDS = 600.0

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from stackwright.cli.warm.conditions import wanted
+from stackwright.conditions import wanted
 
 
 def leave_fork_server() -> None:

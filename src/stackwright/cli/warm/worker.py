@@ -14,11 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
+from stackwright import handover
 from stackwright.cli.flags import split
-from stackwright.cli.warm import handover, whose
-from stackwright.cli.warm.handover import ACCEPTED, DECLINED, VERBS
+from stackwright.cli.warm import whose
 from stackwright.engine.contexts import named
 from stackwright.engine.errors import EngineError
+from stackwright.handover import ACCEPTED, DECLINED, VERBS
 
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None).prctl

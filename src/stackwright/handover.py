@@ -1,7 +1,8 @@
-"""The client's side: hand the command to a fork server, pass signals on, end as the worker ends.
+"""The `stackwright` command as it is started: hands its words to a fork server, passes signals on, ends as the worker ends.
 
 Every command passes through here, so nothing slow is imported: `_socket` and `_signal` are the C halves of `socket` and
-`signal`, whose Python halves (enumerations) would take a quarter of the whole hand-over.
+`signal`, whose Python halves (enumerations) would take a quarter of the whole hand-over; `__future__` is a file like any
+other; and each folder of modules on the way is one to be listed. See `stackwright.cli.warm` for the other side.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -9,7 +10,7 @@ import _socket
 import os
 import sys
 
-from stackwright.cli.warm.conditions import conditions, socket_path, wanted
+from stackwright.conditions import conditions, socket_path, wanted
 
 VERBS = frozenset({
     "attach", "build", "commit", "cp", "create", "down", "events", "exec", "export", "images",
@@ -21,6 +22,52 @@ VERBS = frozenset({
 
 ACCEPTED, DECLINED = b"y", b"n"
 _PASSED_ON = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH")
+
+
+def entry() -> None:
+    """The command itself: one run, then the end of the process.
+
+    The interpreter's tidying up at its exit takes longer than the whole work of a quick verb, and frees nothing that
+    the kernel does not free. Nothing of ours waits for it: no `atexit`, no thread outlives its verb.
+    """
+    os._exit(main(sys.argv[1:]))
+
+
+def main(args: list[str]) -> int:
+    """Run one command, by a warm worker if there is one, else in this process. `args` is without the program's name."""
+    try:
+        warm = _verb(args) in VERBS
+        code = hand_over(args) if warm else None
+        if code is None:
+            from stackwright.cli.main import finish, run
+
+            code = finish(run(args))
+            if warm:
+                from stackwright.cli.warm.leaving import leave_fork_server
+
+                leave_fork_server()
+    except (KeyboardInterrupt, RuntimeError) as error:  # while modules were still being imported
+        if interrupted(error):
+            return 130
+        raise
+    return code
+
+
+def _verb(args: list[str]) -> str | None:
+    """The command's name; None where click has to find it."""
+    if args and not args[0].startswith("-"):
+        return args[0]
+    from stackwright.cli.flags import split
+
+    found = split(args)
+    return None if found is None else args[found[1]]
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: while a class is made, Python before 3.12 says RuntimeError instead (`__set_name__`)."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def hand_over(args: list[str]) -> int | None:

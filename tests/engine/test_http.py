@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -155,3 +156,71 @@ def test_a_bad_address_says_what_is_wrong(text: str, problem: str) -> None:
     with pytest.raises(EngineUnavailable) as caught:
         Address.parse(text)
     assert problem in f"{caught.value.message} {caught.value.hint}"
+
+
+def asked_ahead(path: Path) -> tuple[Transport, socket.socket]:
+    """A transport that has asked for /x before there was a loop, and who listens to it."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    transport = Transport(Address.parse(f"unix://{path}"))
+    transport.ask_ahead("/x")
+    return transport, listener
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_what_was_asked_ahead_is_answered_once(tmp_path: Path) -> None:
+    transport, listener = asked_ahead(tmp_path / "s")
+    with listener, listener.accept()[0] as first, listener.accept()[0] as second:
+        assert first.recv(1000).startswith(b"GET /x HTTP/1.1\r\n")
+        first.sendall(ANSWER)
+
+        async def main() -> None:
+            assert await (await transport.request("GET", "/x")).json() == {}
+            first.setblocking(False)
+            with pytest.raises(BlockingIOError):  # it was not asked again
+                first.recv(1000)
+            first.sendall(ANSWER)
+            second.sendall(ANSWER)
+            both = await asyncio.gather(*(transport.request("GET", f"/{name}") for name in "yz"))
+            assert [await one.json() for one in both] == [{}, {}]
+            transport.close()
+
+        asyncio.run(main())
+        assert {first.recv(1000)[:6], second.recv(1000)[:6]} == {b"GET /y", b"GET /z"}
+
+
+def test_what_was_asked_ahead_of_an_engine_that_went_is_asked_again(tmp_path: Path) -> None:
+    transport, listener = asked_ahead(tmp_path / "s")
+    for _ in range(2):
+        listener.accept()[0].close()
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as again:
+            assert again.recv(1000).startswith(b"GET /x")
+            again.sendall(ANSWER)
+
+    async def main() -> None:
+        serving = asyncio.create_task(asyncio.to_thread(serve))
+        assert await (await transport.request("GET", "/x")).json() == {}
+        transport.close()
+        await serving
+
+    asyncio.run(main())
+
+
+def test_asking_ahead_where_nobody_listens_changes_nothing(tmp_path: Path) -> None:
+    transport = Transport(Address.parse(f"unix://{tmp_path}/none"))
+    transport.ask_ahead("/x")
+    with pytest.raises(EngineUnavailable):
+        asyncio.run(transport.request("GET", "/x"))
+
+
+def test_what_was_asked_for_nothing_is_let_go(tmp_path: Path) -> None:
+    transport, listener = asked_ahead(tmp_path / "s")
+    with listener, listener.accept()[0] as first, listener.accept()[0] as second:
+        transport.close()
+        assert first.recv(1000).startswith(b"GET /x")
+        assert (first.recv(1000), second.recv(1000)) == (b"", b"")

@@ -166,23 +166,30 @@ class Transport:
         self.prefix = ""
         self._idle: list[Connection] = []
         self._closed = False
-        self._ahead: tuple[str, socket.socket] | None = None
+        self._asked: tuple[str, socket.socket, socket.socket | None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     def ask_ahead(self, path: str) -> None:
         """Send GET `path` before there is an event loop; the first request for it finds its answer on the way.
 
-        For what is not worth waiting for: where nobody answers at once, nothing has happened.
+        A second connection is made as well, for who has two things to ask. Where nobody answers at once, nothing has
+        happened.
         """
-        sock = knock(self.address, self._start("GET", path, {}, None))
-        self._ahead = (path, sock) if sock else None
+        if first := knock(self.address, self._start("GET", path, {}, None)):
+            self._asked = (path, first, knock(self.address, b""))
 
     async def _asked_ahead(self, method: str, target: str) -> Connection | None:
-        if self._ahead is None or (method, target) != ("GET", self._ahead[0]):
+        if self._asked is None or (method, target) != ("GET", self._asked[0]):
             return None
-        (_, sock), self._ahead = self._ahead, None
-        connection = await wrap(sock=sock)
-        connection.used = True  # asked again, should the engine have gone meanwhile
+        (_, first, second), self._asked = self._asked, None
+        if second is not None:
+            self._keeping = asyncio.create_task(self._keep(second))
+        connection = await wrap(sock=first)
+        connection.used = True  # should the engine have gone since, it is asked again
         return connection
+
+    async def _keep(self, sock: socket.socket) -> None:
+        self.give_back(await wrap(sock=sock), {})
 
     async def _take(self) -> Connection:
         while self._idle:
@@ -203,9 +210,10 @@ class Transport:
     def close(self) -> None:
         """Close what is idle; connections in use close when their answer is done."""
         self._closed = True
-        if self._ahead is not None:
-            self._ahead[1].close()
-            self._ahead = None
+        for sock in self._asked[1:] if self._asked else ():
+            if sock is not None:
+                sock.close()
+        self._asked = None
         while self._idle:
             self._idle.pop().close()
 

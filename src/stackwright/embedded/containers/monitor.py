@@ -366,6 +366,7 @@ class Monitor:
         self.guests.close()
         state.write_exit(self.spec.directory, status)
         self._tell_control(wire.message(messages.EXITED, **status))
+        state.forget_running(self.spec.directory)
         self.group.remove()
         self._tell_control(wire.message(messages.CLEANED))
         close_all_when_sent(self.loop, [*self.control, *self.streams.take_clients()])

@@ -130,6 +130,7 @@ def clean_up_unobserved(spec: ContainerSpec, group: Cgroup, started_at: int = 0)
         error=UNOBSERVED if known is not None else "the container was not running",
     )
     state.write_exit(spec.directory, {name: getattr(status, name) for name in status.__struct_fields__})
+    state.forget_running(spec.directory)
     return status
 
 

@@ -68,9 +68,14 @@ def exit_record(status: int, oom_killed: bool, started_at: int) -> dict[str, Any
 def write_exit(directory: str, record: dict[str, Any]) -> None:
     """The container has ended; the control socket goes with it."""
     _write(directory, EXIT, record)
-    for name in (SOCKET, RUNNING):
-        with suppress(FileNotFoundError):
-            os.unlink(f"{directory}/{name}")
+    with suppress(FileNotFoundError):
+        os.unlink(f"{directory}/{SOCKET}")
+
+
+def forget_running(directory: str) -> None:
+    """RUNNING goes, too: EXIT says more, so whoever is waiting for that need not wait for this."""
+    with suppress(FileNotFoundError):
+        os.unlink(f"{directory}/{RUNNING}")
 
 
 def read(directory: str, name: str) -> dict[str, Any] | None:

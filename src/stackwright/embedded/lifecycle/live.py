@@ -13,7 +13,7 @@ from stackwright.embedded.lifecycle.waits import Waiters
 class Run:
     """One run of a container, from exec to its end.
 
-    `over` is set when the record says so; `cleaned` when networks, rules and control groups are given back as well.
+    `over` is set when the record says so; `cleaned` when networks and rules are given back as well.
     """
 
     running: Running
@@ -40,11 +40,15 @@ class PendingAttach:
 
 @dataclass(eq=False, slots=True)
 class Live:
-    """`lock` orders the verbs that change the container's state; `restart` is a pending delayed restart."""
+    """`lock` orders the verbs that change the container's state; `restart` is a pending delayed restart.
+
+    `leaving` is the last run that has ended: its monitor may still be removing the control groups that the next one makes.
+    """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiters: Waiters = field(default_factory=Waiters)
     run: Run | None = None
+    leaving: Running | None = None
     restart: asyncio.Task[None] | None = None
     pending: list[PendingAttach] = field(default_factory=list)
 

@@ -86,6 +86,9 @@ class Supervisor:
         live = self.live(container)
         if live.run is not None:
             await live.run.cleaned.wait()
+        if live.leaving is not None:
+            await live.leaving.cleaned()
+            live.leaving = None
         try:
             running = await self._launcher.launch(container, lambda s: self._attach_pending(container, s))
         except EngineError as error:
@@ -131,7 +134,7 @@ class Supervisor:
             log.error("the network of %s could not be given back: %s", container.name, error.message)
         self._tell_volumes(container, "unmount")
         if run:
-            await run.running.cleaned()
+            live.leaving = run.running
             run.cleaned.set()
             if live.run is run:
                 live.run = None

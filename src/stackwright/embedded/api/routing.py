@@ -30,8 +30,8 @@ _VERSION = re.compile(r"/v(\d+)\.(\d+)(?=/|$)")
 class Route:
     """`{name}` in the pattern is one path segment, `{name:path}` any number of them.
 
-    A `follows` route streams for as long as its client listens and is cancelled when that goes away; any
-    other runs to its end, so that no verb is left half done by a client that was interrupted.
+    A `follows` route streams for as long as its client listens and is cancelled when that goes away, as every GET is;
+    any other runs to its end, so that no verb is left half done by a client that was interrupted.
     """
 
     method: str

@@ -60,7 +60,7 @@ class Dispatcher:
                 response: web.StreamResponse = refusal(error.message, error.status)
             else:
                 call = Call(request, parameters, version, self._bodies)
-                if route.follows:
+                if route.follows or route.method == "GET":  # who only looks leaves nothing half done
                     response = await respond(route, call)
                 else:
                     work = self._tasks.spawn(respond(route, call), f"{route.method} {route.pattern}")

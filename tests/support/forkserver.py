@@ -79,6 +79,11 @@ def warm_commands() -> Iterator[None]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+def _name(number: int, _: object) -> None:
+    """Say which signal came; print() would fail where it comes while another one is still being printed."""
+    os.write(1, f"{signal.Signals(number).name}\n".encode())
+
+
 def report(words: list[str]) -> int:
     """What a worker does: `words` after the verb say what."""
     what = words[1] if len(words) > 1 else "tell"
@@ -97,10 +102,10 @@ def report(words: list[str]) -> int:
     elif what == "listen":
         for name in words[2:]:
             number = getattr(signal, name)
-            signal.signal(number, lambda number, _: print(signal.Signals(number).name, flush=True))
+            signal.signal(number, _name)
         print(f"pid {os.getpid()}", flush=True)
         while True:
-            signal.pause()
+            time.sleep(0.05)  # not pause(2): it would miss what comes between the last handler and its call
     elif what == "wait":
         print(f"pid {os.getpid()}", flush=True)
         time.sleep(60)

@@ -35,7 +35,7 @@ class Reached(NamedTuple):
 def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Project:
     """The project that the global flags name, for a session that follows: the engine is asked ahead, and answers meanwhile.
 
-    Naming a service switches its profiles on. Raises `ModelErrors`.
+    Raises `ModelErrors`.
     """
     with suppress(EngineError):  # what is wrong with it is said when it is needed
         choice = choose(options.engine, context=options.context)
@@ -51,7 +51,7 @@ def load_project(options: GlobalOptions, services: Sequence[str] = ()) -> Projec
 
 
 def read_project(options: GlobalOptions, services: Sequence[str] = ()) -> Project:
-    """The project that the global flags name. Raises `ModelErrors`."""
+    """The project that the global flags name. Naming a service switches its profiles on. Raises `ModelErrors`."""
     from stackwright.model.load import load
 
     def read(profiles: list[str]) -> Project:

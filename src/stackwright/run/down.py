@@ -95,15 +95,15 @@ async def down(
     filters = labels.project_filter(project.name)
     everything = await list_containers(session.engine, project.name)
     found = [one for one in everything if _wanted(one, session, services, remove_orphans, known)]
-    networks: frozenset[str] = frozenset()
-    if not services:
-        own = _own_networks(project) if known and not remove_orphans else None
-        if own is None or own - _in_use(found):
-            listed = await session.engine.list_networks(filters=filters)
-            there = frozenset(one["Name"] for one in listed)
-            networks = there if own is None else there & own
-        else:
-            networks = own
+    own = _own_networks(project) if known and not remove_orphans else None
+    if services:
+        networks: frozenset[str] = frozenset()
+    elif own is not None and own <= _in_use(found):
+        networks = own
+    else:
+        listed = await session.engine.list_networks(filters=filters)
+        there = frozenset(one["Name"] for one in listed)
+        networks = there if own is None else there & own
     await end(session, found, discard=True, timeout=timeout, volumes=True, networks=tuple(sorted(networks)))
     did = bool(found or networks)
     if services:

@@ -53,8 +53,7 @@ class Directory:
         self._networks.discard(network_id)
 
     def drop(self, network_id: str) -> None:
-        """Nobody looks a network's names up any more."""
-        self._networks.discard(network_id)
+        """The network, which was leaving, is gone: nobody looks its names up any more."""
         self._tables.remove_network(network_id)
 
     def settle(self) -> None:

@@ -37,11 +37,11 @@ def place(tmp_path: Path) -> Served:
 
 
 def serve(place: Served, source: Path, idle: float = 60) -> subprocess.Popen[bytes]:
-    """A fork server that listens."""
+    """A fork server that listens, or has ended because it could not."""
     source.touch()
     words = [sys.executable, "-m", "tests.support.forkserver", "serve", str(source), str(idle)]
     process = subprocess.Popen(words, env=place.environ, stdin=subprocess.DEVNULL, start_new_session=True)
-    until(lambda: process.poll() is not None or ((path := place.socket()) and server_of(path)))
+    until(lambda: process.poll() is not None or ((path := place.socket()) and server_of(path) == process.pid))
     return process
 
 
@@ -294,6 +294,13 @@ def test_it_ends_when_idle_and_when_its_socket_is_removed(place: Served, tmp_pat
     assert process.wait(timeout=20) == 0
 
 
+@pytest.mark.parametrize(("parent", "code"), [("os.getppid()", 0), ("os.getpid()", 1)])
+def test_a_worker_without_its_fork_server_ends(parent: str, code: int) -> None:
+    """`code` 1: it had ended between the fork and the worker's wish to end with it."""
+    words = f"import os; from stackwright.cli.warm.worker import die_with; die_with({parent})"
+    assert subprocess.run([sys.executable, "-c", words], timeout=60).returncode == code
+
+
 def test_it_waits_for_its_last_command(place: Served, tmp_path: Path) -> None:
     process = serve(place, tmp_path / "source.py", idle=2)
     with client(place, "wait") as command:
@@ -312,8 +319,11 @@ def test_one_serves_the_second_leaves(served: Served, tmp_path: Path) -> None:
 
 def test_a_dead_ones_socket_is_taken_over(place: Served, tmp_path: Path) -> None:
     first = serve(place, tmp_path / "source.py")
+    path = place.socket()
+    assert path
     first.kill()
     first.wait()
+    until(lambda: not server_of(path), "the worker that it forked in its last moment to let go of its socket")
     second = serve(place, tmp_path / "source.py")
     assert place.ask("exit", "5").returncode == 5
     second.terminate()

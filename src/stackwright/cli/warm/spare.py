@@ -34,8 +34,10 @@ class Spare:
         self, forget: Callable[[], None], rehearse: Callable[[], None], run: Callable[[list[str]], int]
     ) -> None:
         self._line, inside = socket.socketpair()
+        mine = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
+            worker.die_with(mine)
             self._line.close()
             forget()
             _wait(inside, rehearse, run)
@@ -65,7 +67,6 @@ class Spare:
 
 def _wait(line: socket.socket, rehearse: Callable[[], None], run: Callable[[list[str]], int]) -> None:
     try:
-        worker.die_with_parent()
         rehearse()
         _own_pages(line)
         request = worker.receive(line, 5)

@@ -112,9 +112,11 @@ def _peer(connection: socket.socket) -> int:
     return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
 
 
-def die_with_parent() -> None:
-    """Whoever could pass signals on to this process is its parent."""
+def die_with(parent: int) -> None:
+    """End with the process that forked this one: nobody else could pass signals on to it. To be called first of all."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended before it was asked about
+        os._exit(1)
 
 
 def _take_over_environment(wanted: dict[str, str]) -> None:

@@ -6,14 +6,14 @@ takes three milliseconds. It does not tell of what another machine changes on a 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import time
 
+from stackwright.cli.warm.libc import libc
+
 _IN_MODIFY, _IN_ATTRIB, _IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE, _IN_DELETE = 2, 4, 0x40, 0x80, 0x100, 0x200
 _EVENTS = _IN_MODIFY | _IN_ATTRIB | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_CREATE | _IN_DELETE
-_libc = ctypes.CDLL(None)
 
 LOOK_SECONDS = 30.0
 """How often the files are looked at though the kernel has told of nothing."""
@@ -23,7 +23,7 @@ class Sources:
     """The files that this process was made of, as they are when this is made."""
 
     def __init__(self) -> None:
-        self.watcher = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.watcher = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         """A descriptor that is readable when something may have changed; -1 where the kernel has none left to give."""
         files = [
             file
@@ -39,7 +39,7 @@ class Sources:
     def _watch(self, folder: str) -> None:
         if self.watcher < 0 or not os.path.exists(folder):  # noqa: PTH110
             return
-        if _libc.inotify_add_watch(self.watcher, os.fsencode(folder), _EVENTS) < 0:  # all, or no telling
+        if libc.inotify_add_watch(self.watcher, os.fsencode(folder), _EVENTS) < 0:  # all, or no telling
             self.close()
 
     def changed(self) -> bool:

@@ -7,7 +7,6 @@ what every command touches, and after a moment without a command for all the res
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
@@ -17,14 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from stackwright.cli.warm import worker
+from stackwright.cli.warm.libc import libc
 
 _MADV_POPULATE_WRITE = 23
 _AT_ONCE = 1 << 20
 """Bytes; copying these takes half a millisecond."""
 _PAUSE_MS = 100
 """Commands that follow each other faster than this, in a script, get a processor rather than pages."""
-_madvise = ctypes.CDLL(None).madvise
-_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 class Spare:
@@ -84,7 +82,7 @@ def _own_pages(line: socket.socket) -> None:
     asked.poll(_PAUSE_MS)
     for start, end in _writable(Path("/proc/self/maps").read_text()):
         for address in range(start, end, _AT_ONCE):
-            if asked.poll(0) or _madvise(address, min(_AT_ONCE, end - address), _MADV_POPULATE_WRITE):
+            if asked.poll(0) or libc.madvise(address, min(_AT_ONCE, end - address), _MADV_POPULATE_WRITE):
                 return
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import marshal
 import os
 import signal
@@ -17,12 +16,12 @@ from typing import NamedTuple, NoReturn
 from stackwright import handover
 from stackwright.cli.flags import split
 from stackwright.cli.warm import whose
+from stackwright.cli.warm.libc import libc
 from stackwright.engine.contexts import named
 from stackwright.engine.errors import EngineError
 from stackwright.handover import ACCEPTED, DECLINED, VERBS
 
 _PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
 _MOST = 16 * 1024 * 1024
 """Bytes of words and environment; the kernel gives a program at most 6 MB of them."""
 
@@ -114,7 +113,7 @@ def _peer(connection: socket.socket) -> int:
 
 def die_with(parent: int) -> None:
     """End with the process that forked this one: nobody else could pass signals on to it. To be called first of all."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it has ended before it was asked about
         os._exit(1)
 

@@ -6,7 +6,6 @@ engine makes them here.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import threading
@@ -15,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-CLONE_NEWNET = 0x40000000
+from stackwright.embedded.kernel.namespaces import CLONE_NEWNET, setns
+
 T = TypeVar("T")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,7 @@ def in_namespace(netns: int, function: Callable[[], T]) -> T:
 
     def enter() -> None:
         try:
-            if _libc.setns(netns, CLONE_NEWNET) != 0:
-                number = ctypes.get_errno()
-                raise OSError(number, f"setns into the container's network: {os.strerror(number)}")
+            setns(netns, CLONE_NEWNET)
             result.append(function())
         except OSError as error:
             failure.append(error)

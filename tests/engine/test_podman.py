@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from tests.peers import why_no_podman
+from tests.support.scripted import scripted
 
 from stackwright.engine import podman_api
+from stackwright.engine.client import EngineClient
 from stackwright.engine.errors import ApiError, Conflict, ServerFailure
 
 SCRIPT = """
@@ -116,6 +118,21 @@ def test_a_name_that_is_taken_is_a_conflict() -> None:
     other = ServerFailure(500, "no space left")
     assert podman_api.failure(other) is other
     assert isinstance(other, ApiError)
+
+
+async def test_a_container_that_ends_while_podman_looks_is_looked_at_again(tmp_path: Path) -> None:
+    ping = b"HTTP/1.1 200 OK\r\nLibpod-Api-Version: 4.3.1\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK"
+    said = b'{"message": "read /proc/18989/cgroup: no such process"}'
+    failure = b"HTTP/1.1 500 Error\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+    state = b'{"Id": "x", "State": {"Status": "exited"}}'
+    found = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(state), state)
+    async with scripted(tmp_path / "s", ping, failure, found, failure, failure) as (transport, _):
+        client = EngineClient(transport.address)
+        await client.connect()
+        assert (await client.inspect_container("x"))["State"]["Status"] == "exited"
+        with pytest.raises(ServerFailure):
+            await client.inspect_container("x")
+        client.close()
 
 
 def test_a_range_of_host_ports_is_one_free_port_of_it() -> None:

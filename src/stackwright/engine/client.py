@@ -133,8 +133,16 @@ class EngineClient(ImageCalls):
 
     async def inspect_container(self, container: str) -> JSON:
         """ContainerInspect. Raises `NotFound`."""
-        found = dict(await self._get(f"/containers/{container}/json"))
-        return podman_api.inspected(found) if self.kind == "podman" else found
+        path = f"/containers/{container}/json"
+        if self.kind != "podman":
+            return dict(await self._get(path))
+        try:
+            found = await self._get(path)
+        except ApiError as error:
+            if not podman_api.ended_under_inspection(error):
+                raise
+            found = await self._get(path)
+        return podman_api.inspected(dict(found))
 
     async def create_container(self, name: str | None, config: JSON, *, platform: str | None = None) -> str:
         """ContainerCreate; returns the id. Raises `NotFound` (image), `Conflict` (name)."""

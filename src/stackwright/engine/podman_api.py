@@ -80,6 +80,11 @@ def failure(error: ApiError) -> ApiError:
     return error
 
 
+def ended_under_inspection(error: ApiError) -> bool:
+    """Whether Podman failed to look into a container because that ended the very moment: the next look sees it ended."""
+    return "/cgroup: no such process" in error.message
+
+
 def has_ranges(config: JSON) -> bool:
     """Whether ContainerCreate asks for host ports out of a range."""
     bindings = (config.get("HostConfig") or {}).get("PortBindings") or {}

@@ -115,24 +115,21 @@ class Database:
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         """One statement; outside `transaction()` it commits by itself. Rows are `sqlite3.Row`."""
         with self._lock:
-            return self._try(
-                lambda: self._connection.execute(sql, parameters), removes=sql.startswith("DELETE")
-            )
+            if self._depth == 0 and sql.startswith("DELETE"):
+                return self._with_reserve(lambda: self._run(sql, parameters))
+            return self._run(sql, parameters)
 
     @contextmanager
-    def transaction(self, *, removes: bool = False) -> Iterator[None]:
-        """All or nothing for the statements inside; a nested one joins the outer.
-
-        `removes`: it makes room, and may use what is kept for that.
-        """
+    def transaction(self) -> Iterator[None]:
+        """All or nothing for the statements inside; a nested one joins the outer."""
         with self._lock:
             self._depth += 1
             try:
                 if self._depth == 1:
-                    self._connection.execute("BEGIN IMMEDIATE")
+                    self._run("BEGIN IMMEDIATE")
                 yield
                 if self._depth == 1:
-                    self._try(lambda: self._connection.execute("COMMIT"), removes=removes)
+                    self._run("COMMIT")
             except BaseException:
                 if self._depth == 1 and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -140,17 +137,35 @@ class Database:
             finally:
                 self._depth -= 1
 
-    def _try(self, work: Callable[[], sqlite3.Cursor], *, removes: bool) -> sqlite3.Cursor:
+    def removal(self, work: Callable[[], T]) -> T:
+        """What `work` gives, in a transaction that makes room, and may use what is kept for that.
+
+        `work` may run twice: whatever fails for want of room is rolled back, and begins again with more.
+        """
+
+        def whole() -> T:
+            with self.transaction():
+                return work()
+
+        with self._lock:
+            return whole() if self._depth else self._with_reserve(whole)
+
+    def _with_reserve(self, work: Callable[[], T]) -> T:
         try:
             done = work()
-            if removes:
-                self._reserve.keep()
-            return done
+        except DiskFull:
+            if not self._reserve.release():
+                raise
+            return work()
+        self._reserve.keep()
+        return done
+
+    def _run(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL and not _is_full_disk(error):
                 raise
-            if removes and self._reserve.release():
-                return self._try(work, removes=False)
             raise DiskFull(self._path) from error
 
     def close(self) -> None:

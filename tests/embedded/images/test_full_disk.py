@@ -6,12 +6,14 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.embedded.images.conftest import chunks, docker_archive, opened, tar_of
 
-from stackwright.embedded.errors import EngineError
+from stackwright.embedded.errors import DiskFull, EngineError
+from stackwright.embedded.state import Database
 
 pytestmark = pytest.mark.root
 
@@ -46,3 +48,34 @@ async def test_a_full_disk_is_said_and_leaves_nothing(small: Path, how: str, siz
             assert store.folders(left) == []
         await store.load(docker_archive([tar_of([("small", "1")])], ["small"]))
         assert store.read("small", "/small") == "1"
+
+
+@pytest.mark.parametrize("pages", [0, 2, 7])
+def test_several_removals_at_once_take_the_room_that_is_kept(small: Path, pages: int) -> None:
+    database = Database(small / "engine.db")
+    database.migrate("a", ["CREATE TABLE a (x TEXT)"])
+    for _ in range(15):
+        database.execute("INSERT INTO a VALUES (?)", ("x" * 3000,))
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    fill(small / "filling", but=pages * 4096)
+    with pytest.raises(DiskFull), database.transaction():
+        database.execute("UPDATE a SET x = ?", ("y" * 3000,))
+
+    def remove() -> int:
+        return sum(
+            database.execute("DELETE FROM a WHERE rowid = ?", (row,)).rowcount for row in range(1, 16, 2)
+        )
+
+    assert database.removal(remove) == 8
+    assert [row["x"][0] for row in database.execute("SELECT x FROM a")] == ["x"] * 7
+    assert not (small / "engine.db-reserve").exists()
+    database.close()
+
+
+def fill(path: Path, *, but: int) -> None:
+    """Leave `but` bytes of a file system."""
+    with path.open("wb", buffering=0) as file:
+        with suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        file.truncate(file.tell() - but)

@@ -167,12 +167,15 @@ class Catalogue:
 
     def delete(self, image_id: str, *, keep_layers: bool = False) -> None:
         """Forget an image with its names; ``keep_layers``: only hide it, containers still run on it."""
-        with self._database.transaction(removes=True):
+
+        def forget() -> None:
             self._database.execute("DELETE FROM image_name WHERE image = ?", (image_id,))
             if keep_layers:
                 self._database.execute("UPDATE image SET deleted = 1 WHERE id = ?", (image_id,))
             else:
                 self._database.execute("DELETE FROM image WHERE id = ?", (image_id,))
+
+        self._database.removal(forget)
 
     def children(self, image_id: str) -> list[str]:
         """Ids of the images built directly on this one."""

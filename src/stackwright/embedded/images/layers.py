@@ -203,18 +203,19 @@ class LayerStore:
 
         Returns the bytes given back and the folders that now wait in the trash.
         """
-        freed, thrown = 0, []
-        doomed: list[Layer] = []
-        with self._database.transaction(removes=True):
+
+        def forget() -> list[Layer]:
             kept = in_use()  # asked inside: an image may have been added meanwhile
-            for row in self._database.execute("SELECT * FROM image_layer").fetchall():
-                layer = self._layer(row)
-                if layer.diff_id in kept or self._held[layer.diff_id] > 0:
-                    continue
-                doomed.append(layer)
+            rows = self._database.execute("SELECT * FROM image_layer").fetchall()
+            layers = [self._layer(row) for row in rows]
+            doomed = [one for one in layers if one.diff_id not in kept and self._held[one.diff_id] <= 0]
+            for layer in doomed:
                 self._database.execute("DELETE FROM image_layer WHERE diff_id = ?", (layer.diff_id,))
                 self._database.execute("DELETE FROM image_blob WHERE diff_id = ?", (layer.diff_id,))
-        for layer in doomed:
+            return doomed
+
+        freed, thrown = 0, []
+        for layer in self._database.removal(forget):
             freed += layer.size
             thrown.append(self.trash.take(layer.folder))
             if layer.blob and not self._blob_wanted(layer.blob):

@@ -333,10 +333,9 @@ class ImageService:
 
     async def remove(self, name: str, *, force: bool = False, prune: bool = True) -> Report:
         """``DELETE /images/{name}``: ``[{"Untagged": ...}, {"Deleted": ...}]``; Conflict when in use."""
-        with self.database.transaction(
-            removes=True
-        ):  # a load under way in a thread names its image before or after
-            report = Removal(self.catalogue, self._users).remove(name, force=force, prune=prune)
+        removal = Removal(self.catalogue, self._users)
+        # Whole: a load under way in a thread names its image before or after.
+        report = self.database.removal(lambda: removal.remove(name, force=force, prune=prune))
         await self._collect()
         return report
 
@@ -349,8 +348,8 @@ class ImageService:
         dangling = rest.pop("dangling", ["true"])
         wanted = listing.matcher(self.catalogue, rest, ("until", "label", "label!"))
         dangling_only = dangling[0].lower() not in ("0", "false")
-        with self.database.transaction(removes=True):
-            report = Removal(self.catalogue, self._users).prune(wanted, dangling_only=dangling_only)
+        removal = Removal(self.catalogue, self._users)
+        report = self.database.removal(lambda: removal.prune(wanted, dangling_only=dangling_only))
         freed = await self._collect()
         return {"ImagesDeleted": report or None, "SpaceReclaimed": freed}
 

@@ -48,15 +48,21 @@ class Store:
 
     def leave(self, network: Network) -> None:
         """It is gone for whoever asks, whatever becomes of this engine; its bridge is still to be removed."""
-        with self._database.transaction(removes=True):
+
+        def move() -> None:
             self._database.execute("DELETE FROM networks WHERE id = ?", (network.id,))
             self._database.execute("INSERT INTO leaving VALUES (?, ?)", (network.id, encode(network)))
 
+        self._database.removal(move)
+
     def drop_network(self, network_id: str) -> None:
         """Nothing of it is left (or ever was)."""
-        with self._database.transaction(removes=True):
+
+        def forget() -> None:
             for table in ("networks", "leaving"):
                 self._database.execute(f"DELETE FROM {table} WHERE id = ?", (network_id,))
+
+        self._database.removal(forget)
         self.networks.pop(network_id, None)
 
     def put_endpoint(self, endpoint: Endpoint) -> None:

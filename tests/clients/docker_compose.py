@@ -52,7 +52,9 @@ class DockerCompose:
         kept = {
             key: value for key, value in os.environ.items() if not key.startswith(("COMPOSE_", "DOCKER_"))
         }
-        return {**kept, "DOCKER_HOST": self.address, "DOCKER_CONFIG": str(self.folder / ".docker-config")}
+        # There it keeps the lock of `watch`, by the project's name: projects of other tests have the same.
+        own = {"DOCKER_CONFIG": str(self.folder / ".docker-config"), "XDG_RUNTIME_DIR": str(self.folder)}
+        return {**kept, "DOCKER_HOST": self.address, **own}
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """One command to its end; the caller looks at the exit code."""

@@ -26,10 +26,11 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[EngineProcess]:
     """An engine that nobody has used."""
     if shutil.which("docker") is None:
         pytest.skip("the docker client is not installed")
-    process = EngineProcess()
     if request.param == "user":
         request.getfixturevalue("tun")
-        process = UserEngine(request.getfixturevalue("account"))
+        process: EngineProcess = UserEngine(request.getfixturevalue("account"))
+    else:
+        process = EngineProcess()
     try:
         process.start()
         yield process

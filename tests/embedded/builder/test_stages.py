@@ -54,15 +54,6 @@ async def test_independent_stages_run_side_by_side_and_read_in_order(kit):
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "line"), [("FROM a::b\n", 1), ("FROM base\nCOPY --from=a::b /etc/group /\n", 2)]
-)
-async def test_what_cannot_be_an_images_name_is_named(kit, text, line):
-    detail = await kit.fails(text)
-    said = (detail["message"], detail["line"])
-    assert said == ('failed to parse stage name "a::b": invalid reference format', line)
-
-
 async def test_a_failure_in_one_stage_stops_the_others_and_is_shown(kit):
     start = time.monotonic()
     detail = await kit.fails(

@@ -161,8 +161,8 @@ async def test_the_proxy_resets_clients_when_nobody_listens_in_the_container(tmp
     with networks(tmp_path) as service, Guest() as guest:
         await service.start()
         me = await placed(service, guest)
-        with proxied(port(me.ipv4)), socket.create_connection(("127.0.0.1", 8080), 3) as client:
-            with pytest.raises(ConnectionResetError):
+        with proxied(port(me.ipv4)), pytest.raises(ConnectionResetError):  # as early as in connect(2)
+            with socket.create_connection(("127.0.0.1", 8080), 3) as client:
                 client.recv(1)
         await service.close(keep_devices=False)
 

@@ -15,13 +15,12 @@ from stackwright.dockerfile import Dockerfile, Stage
 from stackwright.embedded.builder.arguments import given_arguments, platform_arguments
 from stackwright.embedded.builder.cache import StepCache
 from stackwright.embedded.builder.contexts import FolderContext, ImageContext, find_context
-from stackwright.embedded.builder.errors import StepFailed
 from stackwright.embedded.builder.imported import ImportedCache
 from stackwright.embedded.builder.output import Emit, text
 from stackwright.embedded.builder.prepare import CacheFolders
 from stackwright.embedded.builder.types import BuildOptions, Given, Lender, RunStep
 from stackwright.embedded.builder.watch import BuildWatch, Unwatched
-from stackwright.embedded.errors import BadParameter, NotFound
+from stackwright.embedded.errors import NotFound
 from stackwright.embedded.images.reference import Reference
 from stackwright.embedded.images.service import ImageService
 from stackwright.embedded.images.types import Image, Platform
@@ -80,10 +79,7 @@ class Session:
             if _ID.fullmatch(named.name):
                 return self.images.get(named.name)
             name = named.name
-        try:
-            reference = Reference.parse(name)
-        except BadParameter as error:  # before anybody is asked for it
-            raise StepFailed(f'failed to parse stage name "{name}": {error.message}') from None
+        reference = Reference.parse(name)  # refuses what can't be a name before anything is asked
         async with self._pulls.setdefault(name, asyncio.Lock()):
             if not self.options.pull:
                 try:

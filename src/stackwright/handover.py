@@ -12,6 +12,10 @@ import sys
 
 from stackwright.conditions import conditions, socket_path, wanted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 VERBS = frozenset({
     "attach", "build", "commit", "cp", "create", "down", "events", "exec", "export", "images",
     "kill", "logs", "ls", "pause", "plan", "port", "ps", "pull", "push", "restart",
@@ -20,6 +24,8 @@ VERBS = frozenset({
 })  # fmt: skip
 """Verbs that talk to an engine; the others start as fast by themselves, or are started once by an editor."""
 
+_MOMENT = 0.001
+"""Seconds."""
 ACCEPTED, DECLINED = b"y", b"n"
 _PASSED_ON = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH")
 
@@ -30,6 +36,7 @@ def entry() -> None:
     The interpreter's tidying up at its exit takes longer than the whole work of a quick verb, and frees nothing that
     the kernel does not free. Nothing of ours waits for it: no `atexit`, no thread outlives its verb.
     """
+    sys.unraisablehook = come_again
     os._exit(main(sys.argv[1:]))
 
 
@@ -68,6 +75,18 @@ def interrupted(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__
     return error is not None
+
+
+def come_again(lost: "UnraisableHookArgs") -> None:
+    """A `sys.unraisablehook`: Ctrl-C comes again in a moment where Python would print it and forget it.
+
+    That is in callbacks that nobody could catch an error of, as when the import system lets go of a module's lock.
+    """
+    if lost.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(lost)
+        return
+    _signal.signal(_signal.SIGALRM, lambda *_: _signal.raise_signal(_signal.SIGINT))
+    _signal.setitimer(_signal.ITIMER_REAL, _MOMENT)
 
 
 def hand_over(args: list[str]) -> int | None:

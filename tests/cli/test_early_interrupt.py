@@ -1,7 +1,13 @@
-"""Ctrl-C while classes are being made: before Python 3.12 their making fails with a RuntimeError then."""
+"""Ctrl-C where Python makes something else of it.
+
+While a class is being made: before Python 3.12 that fails with a RuntimeError then. In a callback that nobody can catch
+an error of: it would be printed and forgotten.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import NoReturn
 
 import pytest
@@ -45,3 +51,42 @@ def test_while_a_verb_imports_what_it_needs(
     monkeypatch.setattr(group.group, "main", fail)
     assert group.run(["version"]) == 1
     assert len(reported) == 1
+
+
+FORGOTTEN = """
+import os, signal, sys, time, weakref
+from stackwright import handover
+from stackwright.cli import main
+
+class Lock:
+    pass
+
+def run(args):
+    lock = Lock()
+    watched = weakref.ref(lock, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    del lock
+    time.sleep(20)
+    return 0
+
+main.run = run
+sys.argv = ["stackwright", "config"]
+handover.entry()
+"""
+
+
+def test_in_a_callback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORGOTTEN], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_other_errors_of_callbacks_are_told_as_ever() -> None:
+    script = FORGOTTEN.replace("os.kill(os.getpid(), signal.SIGINT)", "1 / 0").replace(
+        "sleep(20)", "sleep(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert "ZeroDivisionError" in done.stderr

@@ -145,5 +145,6 @@ def _take_over(request: Request) -> None:
         signal.SIGINT,
         signal.SIG_IGN if signal.SIGINT in request.ignored else signal.default_int_handler,
     )
+    sys.unraisablehook = handover.come_again
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         stream.reconfigure(line_buffering=number == 2 or os.isatty(number))  # type: ignore[union-attr]

@@ -37,6 +37,11 @@ def states(box: Box) -> dict[str, object]:
     return {name: row["State"] for name, row in box.ps().items()}
 
 
+def services(found: dict[str, object]) -> list[tuple[str, object]]:
+    """States by service: where one of two replicas was gone already, the new one has the next number, as with docker compose."""
+    return sorted((name.rpartition("-")[0], state) for name, state in found.items())
+
+
 async def left(box: Box) -> list[str]:
     """Everything on the engine that carries the project's name."""
     filters = {"label": [f"com.docker.compose.project={box.project}"]}
@@ -67,9 +72,14 @@ class Ending:
         process.send_signal(ending)
         _, err = process.communicate(timeout=60)
         what = f"round {number}: {ending.name} after {moment:.3f} s of {self.usual:.3f} s: {process.returncode}\n{err}"
-        assert "Traceback" not in err, what
+        assert "Traceback" not in err or before_our_first_line(err), what
         assert process.returncode in (0, 130, -ending), what
         return what
+
+
+def before_our_first_line(err: str) -> bool:
+    """Whether Ctrl-C came while Python was still loading the module that would hear it: the first line of the installed script."""
+    return "KeyboardInterrupt" in err and "from stackwright.handover import entry" in err
 
 
 def repeat(ending: Ending, before: Callable[[int], None], after: Callable[[int, str], None]) -> None:
@@ -115,7 +125,7 @@ def test_a_down_that_is_ended_is_finished_by_the_next_or_brought_up_again(box: B
         if number % 2:
             assert asyncio.run(left(box)) == [], what
         else:
-            assert states(box) == RUNNING, what
+            assert services(states(box)) == services(RUNNING), what
 
     repeat(ending, before, after)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import replace
 
 from tests.cli.conftest import Box, everywhere, read_until
+from tests.support.cuttable import cuttable
 
 TALKER = """
     services:
@@ -95,6 +97,17 @@ def test_following_ends_when_nothing_runs_any_more(box: Box) -> None:
         "a-1  | oops",
         "b-1  | b1",
     ]
+
+
+@everywhere
+def test_who_ends_while_its_history_is_read_is_followed_to_its_end(box: Box) -> None:
+    box.write("services: {a: {image: $IMAGE, command: [sh, -c, 'echo first; sleep 1.2; echo last']}}")
+    with cuttable(box.address) as way:
+        box.ok("up", "-d")
+        way.late[b"/containers/json"] = 0.8  # before the history, and again before the following
+        result = replace(box, address=way.address).run("logs", "-f", "--no-log-prefix", timeout=30)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[:2] == ["first", "last"]
 
 
 def test_lines_are_chosen_by_pattern_and_level(box: Box) -> None:

@@ -99,6 +99,8 @@ def logs(
                 busy=partial(held, str(opened.engine.address), project.name),
                 tell=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201
             )
+            # Who ends before the follower looks has printed something since its history was read.
+            follower.expect({one.id for one in found if one.running})
             # With a filter --tail counts the lines that are shown, so all are read.
             asked_for = "all" if chosen.active else tail
             lines = await runs.history(opened.engine, found, since=begin, until=end, tail=asked_for)

@@ -135,10 +135,8 @@ class ForkServer:
         spare, self._spare = self._spare, None
         if spare and spare.give(request, connection):
             return spare.pid
-        mine = os.getpid()
-        pid = os.fork()
+        pid = worker.fork()
         if pid == 0:
-            worker.die_with(mine)
             self._forget()
             worker.become(request, connection, self._run)
         return pid

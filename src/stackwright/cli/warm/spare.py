@@ -32,10 +32,8 @@ class Spare:
         self, forget: Callable[[], None], rehearse: Callable[[], None], run: Callable[[list[str]], int]
     ) -> None:
         self._line, inside = socket.socketpair()
-        mine = os.getpid()
-        self.pid = os.fork()
+        self.pid = worker.fork()
         if self.pid == 0:
-            worker.die_with(mine)
             self._line.close()
             forget()
             _wait(inside, rehearse, run)

@@ -111,8 +111,17 @@ def _peer(connection: socket.socket) -> int:
     return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
 
 
+def fork() -> int:
+    """fork(2); the new process ends with this one."""
+    mine = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        die_with(mine)
+    return pid
+
+
 def die_with(parent: int) -> None:
-    """End with the process that forked this one: nobody else could pass signals on to it. To be called first of all."""
+    """End with the process that forked this one: nobody else could pass signals on to it."""
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it has ended before it was asked about
         os._exit(1)

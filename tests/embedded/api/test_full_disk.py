@@ -17,6 +17,7 @@ from tests.embedded.conftest import load_busybox
 from tests.embedded.engine_process import EngineProcess
 from tests.embedded.images import conftest as images
 from tests.peers import IMAGE
+from tests.support.disks import fill
 from tests.support.registry import running_registry
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -38,13 +39,7 @@ class SmallEngine(EngineProcess):
 
     def fill(self, leave: int = 0) -> None:
         """Take all room but `leave` bytes."""
-        with self.ballast.open("wb", buffering=0) as file:
-            try:
-                while file.write(bytes(1 << 16)):
-                    pass
-            except OSError:
-                pass
-            file.truncate(max(0, file.tell() - leave))
+        fill(self.ballast, leave)
 
     def free(self) -> None:
         """Give the room back."""

@@ -6,11 +6,11 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.embedded.images.conftest import chunks, docker_archive, opened, tar_of
+from tests.support.disks import fill
 
 from stackwright.embedded.errors import DiskFull, EngineError
 from stackwright.embedded.state import Database
@@ -57,7 +57,7 @@ def test_several_removals_at_once_take_the_room_that_is_kept(small: Path, pages:
     for _ in range(15):
         database.execute("INSERT INTO a VALUES (?)", ("x" * 3000,))
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    fill(small / "filling", but=pages * 4096)
+    fill(small / "ballast", pages * 4096)
     with pytest.raises(DiskFull), database.transaction():
         database.execute("UPDATE a SET x = ?", ("y" * 3000,))
 
@@ -70,12 +70,3 @@ def test_several_removals_at_once_take_the_room_that_is_kept(small: Path, pages:
     assert [row["x"][0] for row in database.execute("SELECT x FROM a")] == ["x"] * 7
     assert not (small / "engine.db-reserve").exists()
     database.close()
-
-
-def fill(path: Path, *, but: int) -> None:
-    """Leave `but` bytes of a file system."""
-    with path.open("wb", buffering=0) as file:
-        with suppress(OSError):
-            while True:
-                file.write(bytes(4096))
-        file.truncate(file.tell() - but)
